@@ -1,0 +1,29 @@
+"""lb: one dependable OpenAI Responses endpoint over a pool of upstream accounts.
+
+Four floors: the *core* decides, the *adapters* touch the world, the *proxy* carries one request
+through, the *web* lets people in. Imports only point down:
+
+    core < config < adapters < proxy < web < app < cli
+
+    cli.py          what one types: serve, demo, check, status, explain
+    app.py          Config -> web.Application; the only file that knows every part
+    web/            LETS PEOPLE IN: routes, who may enter, reading a body, the admin API
+    proxy/          CARRIES ONE REQUEST: dispatch (the one failover loop), deliver, upkeep
+    adapters/       TOUCHES THE WORLD: transport, credentials, journal, stores, clock, logs
+    config.py       accounts.toml -> frozen facts; every mistake at once, each with its path
+    core/           DECIDES: no await, no clock, no chance, no I/O; ``now`` and ``rng`` are arguments
+        pool.py         who serves: filter, then choose; what was learned
+        health.py       the state machine of an account, a table of data
+        rules/          request body -> request body, in order
+        upstreams/      the dialects: openai, chatgpt, azure, compatible, simulated
+        strategies/     which of those that may serve does
+
+A request's story reads top to bottom in ``proxy/dispatch.py``; the laws are in ARCHITECTURE.md.
+"""
+
+from importlib.metadata import PackageNotFoundError, version
+
+try:
+    __version__ = version("responses-lb")
+except PackageNotFoundError:  # run from a source tree that was never installed
+    __version__ = "0.0.0"

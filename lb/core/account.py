@@ -1,0 +1,94 @@
+"""An account: what the config says (``Account``), what a request wants (``Ask``)."""
+
+from fnmatch import translate
+from functools import lru_cache
+from re import Pattern
+from re import compile as compile_pattern
+
+from attrs import field, frozen
+
+from lb.core.secret import Secret
+
+FEATURES = frozenset(
+    {"previous_response_id", "store", "truncation", "conversation", "background", "file_id"}
+)
+"""State a request can lean on; an account names in ``supports`` what it keeps."""
+
+
+@frozen
+class Timeouts:
+    """Patience with an upstream, in seconds."""
+
+    connect_s: float = 4.0
+    head_s: float = 60.0  # to the head of a streamed answer
+    answer_s: float = 600.0  # to the end of an answer that is not streamed
+    idle_s: float = 300.0  # between two frames
+
+
+@frozen
+class Simulation:
+    """How a simulated account behaves: shares 0..1, times in seconds."""
+
+    delay_s: float = 0.05  # to the first event
+    interval_s: float = 0.01  # between deltas
+    fail_share: float = 0.0  # how many of its answers fail
+    requests_per_minute: int | None = None  # beyond: 429 with the time
+    seed: int = 0
+
+
+@frozen
+class Account:
+    """One upstream account, as the config says it. Nothing here changes while it serves."""
+
+    id: str
+    kind: str
+    base_url: str = ""
+    api_key: Secret | None = None
+    auth_file: str | None = None
+    issuer: str = ""
+    models: tuple[str, ...] = ()
+    priority: int = 0
+    weight: float = 1.0
+    max_in_flight: int = 64
+    labels: frozenset[str] = frozenset()
+    supports: frozenset[str] = frozenset()
+    fields: dict[str, str] = field(factory=dict)  # request field -> strip | reject; absent: pass
+    proxy: str | None = None
+    headers: dict[str, Secret] = field(factory=dict)
+    timeouts: Timeouts = Timeouts()
+    simulation: Simulation = Simulation()
+    enabled: bool = True
+
+    def takes(self, needs: frozenset[str]) -> bool:
+        """Whether the account rejects none of the request fields in ``needs``."""
+        return not needs or all(self.fields.get(need) != "reject" for need in needs)
+
+    def serves(self, model: str) -> bool:
+        """Whether the account's globs admit ``model``."""
+        return admits(self.models, model)
+
+
+@frozen
+class Ask:
+    """What a request wants of an account.
+
+    ``client`` scopes everything that is remembered; ``needs`` the request fields some kind of
+    upstream rejects (see fields); ``anchors`` are names of state that only its owner holds (already
+    scoped, see affinity), ``session`` the soft key of the conversation.
+    """
+
+    model: str
+    client: str = ""
+    needs: frozenset[str] = frozenset()
+    anchors: tuple[str, ...] = ()
+    session: str = ""
+
+
+def admits(globs: tuple[str, ...], name: str) -> bool:
+    """Whether ``name`` matches one of ``globs``; no globs admit all."""
+    return not globs or any(pattern.match(name) for pattern in _compiled(globs))
+
+
+@lru_cache(maxsize=4096)
+def _compiled(globs: tuple[str, ...]) -> tuple[Pattern[str], ...]:
+    return tuple(compile_pattern(translate(glob)) for glob in globs)

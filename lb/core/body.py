@@ -1,0 +1,139 @@
+"""A request body as bytes: its top-level fields, each the JSON text it came with.
+
+Values stay bytes (law 9): a field no rule names is never decoded and leaves byte for byte as it
+came; only what is asked for by ``get`` is parsed, and only what is ``set`` is written anew.
+"""
+
+import re
+from typing import Any
+
+import msgspec
+from msgspec import Raw
+
+from lb.core.errors import Problem, bad_request
+
+_FIELDS = msgspec.json.Decoder(dict[str, Raw])
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
+_MISSING = object()
+COULD_NOT_PARSE = (
+    "We could not parse the JSON body of your request: {why}. "
+    "Send one JSON object, UTF-8 encoded, with the content type application/json."
+)
+
+
+class Body:
+    """The fields of a JSON object, in order, undecoded until asked for.
+
+    ``changed`` names what was altered on the way, in order, for the ``x-lb-changed`` header.
+    """
+
+    __slots__ = ("_cache", "_fields", "_source", "changed")
+
+    def __init__(self, source: bytes, fields: dict[str, Raw | bytes]) -> None:
+        self._source: bytes | None = source
+        self._fields = fields
+        self._cache: dict[str, Any] = {}
+        self.changed: list[str] = []
+
+    @classmethod
+    def parse(cls, source: bytes) -> "Body":
+        """Cut ``source`` into its fields.
+
+        Raises: Problem (400) for what is not one strict JSON object: malformed, NaN, too deep,
+        not UTF-8, a lone surrogate.
+        """
+        try:
+            fields = _FIELDS.decode(source)
+            if not source.isascii():
+                source.decode()
+            if _SURROGATE.search(source):
+                msgspec.json.decode(source)  # the strict reader knows a lone surrogate
+        except RecursionError:
+            raise unparsable("it is nested too deeply") from None
+        except UnicodeDecodeError:
+            raise unparsable("it is not valid UTF-8") from None
+        except msgspec.ValidationError:
+            raise unparsable("it is not a JSON object") from None
+        except msgspec.DecodeError as error:
+            raise unparsable(str(error).removeprefix("JSON is malformed: ")) from None
+        return cls(source, dict(fields))
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._fields
+
+    def names(self) -> tuple[str, ...]:
+        """The fields there are, in order."""
+        return tuple(self._fields)
+
+    def raw(self, name: str) -> bytes:
+        """The JSON text of a field; empty when it is absent."""
+        value = self._fields.get(name)
+        return b"" if value is None else bytes(value)
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """The decoded value of a field (kept, so asking twice costs once).
+
+        Raises: Problem (400) where the value cannot be decoded.
+        """
+        value = self._cache.get(name, _MISSING)
+        if value is not _MISSING:
+            return value
+        raw = self._fields.get(name)
+        if raw is None:
+            return default
+        try:
+            value = msgspec.json.decode(raw)
+        except (msgspec.DecodeError, RecursionError):
+            raise bad_request(
+                f"'{name}' could not be decoded: it is malformed or nested too deeply.", name
+            ) from None
+        self._cache[name] = value
+        return value
+
+    def set(self, name: str, value: Any, *, told: bool = True) -> None:
+        """Write a field anew; ``told`` whether the client hears of it in ``x-lb-changed``."""
+        self._fields[name] = msgspec.json.encode(value)
+        self._cache[name] = value
+        self._alter(name, told=told)
+
+    def drop(self, name: str, *, told: bool = True) -> None:
+        """Leave a field out; nothing happens when it is absent."""
+        if name in self._fields:
+            del self._fields[name]
+            self._cache.pop(name, None)
+            self._alter(name, told=told)
+
+    def copy(self) -> "Body":
+        """A body of its own with the same bytes: what one account's dialect does stays with it."""
+        twin = Body(self._source or b"", dict(self._fields))
+        twin._source = self._source
+        twin._cache = dict(self._cache)
+        twin.changed = list(self.changed)
+        return twin
+
+    def render(self) -> bytes:
+        """The JSON text: fields that were not set, byte for byte.
+
+        A compact body nobody touched is the very object that came in. Any other is joined anew, so
+        that of two fields with one name upstream sees just the one that was checked here.
+        """
+        parts = [b'"%b":%b' % (_key(name), bytes(raw)) for name, raw in self._fields.items()]
+        if self._source is not None:
+            length = sum(map(len, parts)) + max(len(parts) - 1, 0) + 2
+            if length == len(self._source):
+                return self._source
+        return b"{" + b",".join(parts) + b"}"
+
+    def _alter(self, name: str, *, told: bool) -> None:
+        self._source = None
+        if told and name not in self.changed:
+            self.changed.append(name)
+
+
+def unparsable(why: str) -> Problem:
+    """The 400 for a body that is no JSON object."""
+    return bad_request(COULD_NOT_PARSE.format(why=why))
+
+
+def _key(name: str) -> bytes:
+    return name.encode() if name.isidentifier() else msgspec.json.encode(name)[1:-1]

@@ -1,0 +1,39 @@
+"""One request on its way to an account (``Call``), and what goes on the wire (``Outgoing``)."""
+
+from collections.abc import Mapping
+
+from attrs import define, field, frozen
+
+from lb.core.account import Ask
+from lb.core.body import Body
+
+
+@define
+class Call:
+    """A prepared request: the rules have run, once; no account is chosen yet.
+
+    ``headers`` are the client's, lower-case, already cut to what may go upstream; ``deadline`` is
+    when the client stops waiting (unix seconds, None: it never said); ``stream`` whether the
+    *client* asked for a stream; ``codex`` whether the client is a Codex CLI.
+    """
+
+    body: Body
+    ask: Ask
+    stream: bool
+    path: str = "/responses"
+    headers: Mapping[str, str] = field(factory=dict)
+    request_id: str = ""
+    codex: bool = False
+    deadline: float | None = None
+    client_retries: int = 0  # x-stainless-retry-count: how often the client itself tried before
+
+
+@frozen
+class Outgoing:
+    """A request as one upstream wants it; ``stream`` whether it answers with an event stream."""
+
+    url: str
+    headers: dict[str, str] = field(repr=False)  # holds the credential
+    body: bytes = field(repr=False)
+    stream: bool
+    changed: tuple[str, ...] = ()

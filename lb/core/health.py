@@ -1,0 +1,132 @@
+"""The health of an account: a state machine as a table of data (as h11 does it).
+
+    TRANSITIONS[state][type of event] -> the next state; an event that is not listed changes nothing
+
+Hard out (cooling, exhausted, refused) only on the upstream's own word; soft evidence only makes
+an account second choice. ``step`` needs no clock and no chance: both ride on the event.
+"""
+
+from enum import Enum
+
+from attrs import evolve, frozen
+
+from lb.core.events import (
+    Doubted,
+    Event,
+    Exhausted,
+    Paused,
+    Refreshing,
+    Refused,
+    Restored,
+    Resumed,
+    Succeeded,
+    Throttled,
+)
+
+DOUBT_S = 0.5  # first doubt; doubles, full jitter (AWS: exponential backoff and jitter)
+LONGEST_DOUBT_S = 30.0
+BURST_S = 1.0  # a 429 that names no time; most such accounts serve again within 3 s
+LONGEST_BURST_S = 60.0
+REFRESH_S = 60.0  # a refresh that never reported back is over by then
+
+
+class State(Enum):
+    """Where an account stands."""
+
+    READY = "ready"
+    DOUBTFUL = "doubtful"
+    COOLING = "cooling"
+    EXHAUSTED = "exhausted"
+    REFRESHING = "refreshing"
+    REFUSED = "refused"
+    PAUSED = "paused"
+
+
+_ANY: dict[type[Event], State] = {
+    Throttled: State.COOLING,
+    Exhausted: State.EXHAUSTED,
+    Refreshing: State.REFRESHING,
+    Refused: State.REFUSED,
+    Paused: State.PAUSED,
+}
+TRANSITIONS: dict[State, dict[type[Event], State]] = {
+    State.READY: {**_ANY, Succeeded: State.READY, Doubted: State.DOUBTFUL},
+    State.DOUBTFUL: {
+        **_ANY,
+        Succeeded: State.READY,
+        Restored: State.READY,
+        Doubted: State.DOUBTFUL,
+    },
+    # answers that were under way when the limit struck prove nothing: only a success that began
+    # after `until` (the canary of a half-open account) clears it, see `step`
+    State.COOLING: {**_ANY, Succeeded: State.READY, Restored: State.READY},
+    State.EXHAUSTED: {
+        **{kind: state for kind, state in _ANY.items() if kind is not Throttled},
+        Succeeded: State.READY,
+        Restored: State.READY,
+    },
+    State.REFRESHING: {**_ANY, Restored: State.READY},
+    State.REFUSED: {Paused: State.PAUSED, Refused: State.REFUSED, Restored: State.READY},
+    State.PAUSED: {Resumed: State.READY},
+}
+
+
+@frozen
+class Health:
+    """What is known of an account's health.
+
+    ``until`` unix seconds (0: no time), ``since`` when it entered the state, ``streak`` soft or
+    burst faults in a row.
+    """
+
+    state: State = State.READY
+    until: float = 0.0
+    since: float = 0.0
+    reason: str = ""
+    streak: int = 0
+
+
+def step(health: Health, event: Event) -> Health:
+    """The health after ``event``."""
+    target = TRANSITIONS[health.state].get(type(event))
+    if target is None:
+        return health
+    match event:
+        case Succeeded() if health.state in OUT_UNTIL and event.at < health.until:
+            return health  # it began before the limit struck
+        case Succeeded() if health.state is State.READY and not health.streak:
+            return health
+        case Doubted():
+            if health.state is State.DOUBTFUL and event.at < health.until:
+                return health  # one incident, seen by several requests
+            wait_s = min(LONGEST_DOUBT_S, DOUBT_S * 2.0 ** min(health.streak, 10)) * event.jitter
+            return _enter(health, target, event, event.at + wait_s, event.reason, health.streak + 1)
+        case Throttled() if health.state is State.COOLING and event.at < health.until:
+            return evolve(health, until=max(health.until, event.until or 0.0))
+        case Throttled():
+            wait_s = min(LONGEST_BURST_S, BURST_S * 2.0 ** min(health.streak, 10))
+            until = event.until or event.at + wait_s * (1.0 + event.jitter / 4)
+            return _enter(health, target, event, until, event.reason, health.streak + 1)
+        case Exhausted():
+            return _enter(health, target, event, event.until, event.reason, 0)
+        case Refreshing():
+            return _enter(health, target, event, event.at + REFRESH_S, "refreshing its token", 0)
+        case Refused():
+            return _enter(health, target, event, 0.0, event.reason, 0)
+        case Paused():
+            return _enter(health, target, event, 0.0, "paused by an operator", 0)
+        case _:
+            return _enter(health, target, event, 0.0, "", 0)
+
+
+OUT_UNTIL = frozenset({State.COOLING, State.EXHAUSTED, State.REFRESHING})
+"""States that end by themselves at ``until``; from then on the account is half open."""
+
+
+def _enter(
+    health: Health, state: State, event: Event, until: float, reason: str, streak: int
+) -> Health:
+    since = health.since if state is health.state else event.at
+    return evolve(
+        health, state=state, until=until, since=since, reason=reason[:200], streak=streak
+    )
