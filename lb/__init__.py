@@ -11,7 +11,7 @@ through, the *web* lets people in. Imports only point down:
     proxy/          CARRIES ONE REQUEST: dispatch (the one failover loop), deliver, upkeep
     adapters/       TOUCHES THE WORLD: transport, credentials, journal, stores, clock, logs
     config.py       accounts.toml -> frozen facts; every mistake at once, each with its path
-    core/           DECIDES: no await, no clock, no chance, no I/O; ``now`` and ``rng`` are arguments
+    core/           DECIDES: no await, no clock, no chance, no I/O: ``now``, ``rng`` are arguments
         pool.py         who serves: filter, then choose; what was learned
         health.py       the state machine of an account, a table of data
         rules/          request body -> request body, in order

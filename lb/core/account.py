@@ -74,7 +74,8 @@ class Ask:
 
     ``client`` scopes everything that is remembered; ``needs`` the request fields some kind of
     upstream rejects (see fields); ``anchors`` are names of state that only its owner holds (already
-    scoped, see affinity), ``session`` the soft key of the conversation.
+    scoped, see affinity), ``session`` the soft key of the conversation; ``bound`` whether the
+    request is lost without the anchors, so that only their owner can serve it.
     """
 
     model: str
@@ -82,6 +83,7 @@ class Ask:
     needs: frozenset[str] = frozenset()
     anchors: tuple[str, ...] = ()
     session: str = ""
+    bound: bool = False
 
 
 def admits(globs: tuple[str, ...], name: str) -> bool:

@@ -66,9 +66,12 @@ class Body:
         return tuple(self._fields)
 
     def raw(self, name: str) -> bytes:
-        """The JSON text of a field; empty when it is absent."""
-        value = self._fields.get(name)
-        return b"" if value is None else bytes(value)
+        """The JSON text of a field, copied; empty when it is absent."""
+        return bytes(self.view(name))
+
+    def view(self, name: str) -> memoryview:
+        """The JSON text of a field where it lies, for a look that costs no copy of it."""
+        return memoryview(self._fields.get(name, b""))
 
     def get(self, name: str, default: Any = None) -> Any:
         """The decoded value of a field (kept, so asking twice costs once).
@@ -117,12 +120,15 @@ class Body:
         A compact body nobody touched is the very object that came in. Any other is joined anew, so
         that of two fields with one name upstream sees just the one that was checked here.
         """
-        parts = [b'"%b":%b' % (_key(name), bytes(raw)) for name, raw in self._fields.items()]
+        fields = [(_key(name), memoryview(value)) for name, value in self._fields.items()]
         if self._source is not None:
-            length = sum(map(len, parts)) + max(len(parts) - 1, 0) + 2
-            if length == len(self._source):
+            compact = sum(len(key) + len(value) + 4 for key, value in fields) + 1  # "":, and {}
+            if max(compact, 2) == len(self._source):
                 return self._source
-        return b"{" + b",".join(parts) + b"}"
+        pieces: list[bytes | memoryview] = []
+        for key, value in fields:
+            pieces += (b',"' if pieces else b'{"', key, b'":', value)
+        return b"".join(pieces or (b"{",)) + b"}"
 
     def _alter(self, name: str, *, told: bool) -> None:
         self._source = None

@@ -26,7 +26,7 @@ class Blame(Enum):
     SOFT = "soft"  # 5xx, cut, silence, garbage: second choice for a moment
     BURST = "burst"  # too fast: cooling
     QUOTA = "quota"  # proven spent: exhausted until the reset
-    TOKEN = "token"  # 401: refresh once, then a person  # noqa: S105  # the name of a fault
+    TOKEN = "token"  # 401: refresh once, then a person  # noqa: S105
     ACCOUNT = "account"  # deactivated, unpaid, forbidden: a person
     MODEL = "model"  # this account lacks the model
     POOL = "pool"  # nobody left to ask: our own verdict
@@ -34,7 +34,7 @@ class Blame(Enum):
 
 
 @define(eq=False)
-class Problem(Exception):
+class Problem(Exception):  # noqa: N818  # the house's word
     """A request that failed, or an attempt that did.
 
     ``status`` HTTP status; ``type``, ``code``, ``param`` as in OpenAI's envelope; ``until`` unix

@@ -20,7 +20,7 @@ class Event:
 
 @frozen
 class Succeeded(Event):
-    """The account answered well."""
+    """The account answered well; ``at`` is when it was asked."""
 
 
 @frozen

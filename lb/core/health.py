@@ -6,6 +6,7 @@ Hard out (cooling, exhausted, refused) only on the upstream's own word; soft evi
 an account second choice. ``step`` needs no clock and no chance: both ride on the event.
 """
 
+from collections.abc import Callable
 from enum import Enum
 
 from attrs import evolve, frozen
@@ -57,8 +58,8 @@ TRANSITIONS: dict[State, dict[type[Event], State]] = {
         Restored: State.READY,
         Doubted: State.DOUBTFUL,
     },
-    # answers that were under way when the limit struck prove nothing: only a success that began
-    # after `until` (the canary of a half-open account) clears it, see `step`
+    # answers that were under way when the limit struck prove nothing: only one that was asked for
+    # since then (by a canary, or of a half-open account) clears it, see `step`
     State.COOLING: {**_ANY, Succeeded: State.READY, Restored: State.READY},
     State.EXHAUSTED: {
         **{kind: state for kind, state in _ANY.items() if kind is not Throttled},
@@ -86,38 +87,74 @@ class Health:
     streak: int = 0
 
 
+WELL = Health()
+"""An account nothing is known of."""
+
+
 def step(health: Health, event: Event) -> Health:
     """The health after ``event``."""
     target = TRANSITIONS[health.state].get(type(event))
     if target is None:
         return health
-    match event:
-        case Succeeded() if health.state in OUT_UNTIL and event.at < health.until:
-            return health  # it began before the limit struck
-        case Succeeded() if health.state is State.READY and not health.streak:
-            return health
-        case Doubted():
-            if health.state is State.DOUBTFUL and event.at < health.until:
-                return health  # one incident, seen by several requests
-            wait_s = min(LONGEST_DOUBT_S, DOUBT_S * 2.0 ** min(health.streak, 10)) * event.jitter
-            return _enter(health, target, event, event.at + wait_s, event.reason, health.streak + 1)
-        case Throttled() if health.state is State.COOLING and event.at < health.until:
-            return evolve(health, until=max(health.until, event.until or 0.0))
-        case Throttled():
-            wait_s = min(LONGEST_BURST_S, BURST_S * 2.0 ** min(health.streak, 10))
-            until = event.until or event.at + wait_s * (1.0 + event.jitter / 4)
-            return _enter(health, target, event, until, event.reason, health.streak + 1)
-        case Exhausted():
-            return _enter(health, target, event, event.until, event.reason, 0)
-        case Refreshing():
-            return _enter(health, target, event, event.at + REFRESH_S, "refreshing its token", 0)
-        case Refused():
-            return _enter(health, target, event, 0.0, event.reason, 0)
-        case Paused():
-            return _enter(health, target, event, 0.0, "paused by an operator", 0)
-        case _:
-            return _enter(health, target, event, 0.0, "", 0)
+    return _STEPS.get(type(event), _well)(health, target, event)
 
+
+def _well(health: Health, state: State, event: Event) -> Health:
+    return _enter(health, state, event, 0.0, "", 0)
+
+
+def _succeeded(health: Health, state: State, event: Event) -> Health:
+    if health.state in OUT_UNTIL and event.at <= health.since:
+        return health  # it was asked for before the limit struck
+    if health.state is State.READY and not health.streak:
+        return health
+    return _well(health, state, event)
+
+
+def _doubted(health: Health, state: State, event: Event) -> Health:
+    assert isinstance(event, Doubted)
+    if health.state is State.DOUBTFUL and event.at < health.until:
+        return health  # one incident, seen by several requests
+    wait_s = min(LONGEST_DOUBT_S, DOUBT_S * 2.0 ** min(health.streak, 10)) * event.jitter
+    return _enter(health, state, event, event.at + wait_s, event.reason, health.streak + 1)
+
+
+def _throttled(health: Health, state: State, event: Event) -> Health:
+    assert isinstance(event, Throttled)
+    if health.state is State.COOLING and event.at < health.until:
+        return evolve(health, until=max(health.until, event.until or 0.0))
+    wait_s = min(LONGEST_BURST_S, BURST_S * 2.0 ** min(health.streak, 10))
+    until = event.until or event.at + wait_s * (1.0 + event.jitter / 4)
+    return _enter(health, state, event, until, event.reason, health.streak + 1)
+
+
+def _exhausted(health: Health, state: State, event: Event) -> Health:
+    assert isinstance(event, Exhausted)
+    return _enter(health, state, event, event.until, event.reason, 0)
+
+
+def _refreshing(health: Health, state: State, event: Event) -> Health:
+    return _enter(health, state, event, event.at + REFRESH_S, "refreshing its token", 0)
+
+
+def _refused(health: Health, state: State, event: Event) -> Health:
+    assert isinstance(event, Refused)
+    return _enter(health, state, event, 0.0, event.reason, 0)
+
+
+def _paused(health: Health, state: State, event: Event) -> Health:
+    return _enter(health, state, event, 0.0, "paused by an operator", 0)
+
+
+_STEPS: dict[type[Event], Callable[[Health, State, Event], Health]] = {
+    Succeeded: _succeeded,
+    Doubted: _doubted,
+    Throttled: _throttled,
+    Exhausted: _exhausted,
+    Refreshing: _refreshing,
+    Refused: _refused,
+    Paused: _paused,
+}
 
 OUT_UNTIL = frozenset({State.COOLING, State.EXHAUSTED, State.REFRESHING})
 """States that end by themselves at ``until``; from then on the account is half open."""
@@ -127,6 +164,4 @@ def _enter(
     health: Health, state: State, event: Event, until: float, reason: str, streak: int
 ) -> Health:
     since = health.since if state is health.state else event.at
-    return evolve(
-        health, state=state, until=until, since=since, reason=reason[:200], streak=streak
-    )
+    return evolve(health, state=state, until=until, since=since, reason=reason[:200], streak=streak)

@@ -10,6 +10,11 @@ from lb.core.account import Account
 from lb.core.call import Call, Outgoing
 from lb.core.errors import Problem
 from lb.core.secret import Secret
+from lb.core.upstreams.azure import Azure
+from lb.core.upstreams.chatgpt import ChatGPT
+from lb.core.upstreams.compatible import Compatible
+from lb.core.upstreams.openai import OpenAI
+from lb.core.upstreams.simulated import Simulated
 from lb.core.windows import Window
 
 
@@ -41,4 +46,10 @@ class Kind(Protocol):
         ...
 
 
-KINDS: dict[str, Kind] = {}
+KINDS: dict[str, Kind] = {
+    "openai": OpenAI(),
+    "chatgpt": ChatGPT(),
+    "azure": Azure(),
+    "compatible": Compatible(),
+    "simulated": Simulated(),
+}

@@ -1,0 +1,1 @@
+"""TOUCHES THE WORLD. Knows core only (and what the config says)."""

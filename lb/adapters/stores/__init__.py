@@ -1,0 +1,1 @@
+"""Durable facts: where the standing of accounts is kept over restarts."""

@@ -1,0 +1,231 @@
+"""Config -> a running server; the only file that knows every part."""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Iterable
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from random import Random, SystemRandom
+
+import structlog
+from aiohttp import web
+from attrs import define, evolve
+
+from lb import config as configuration
+from lb.adapters import logs, transport
+from lb.adapters.clock import Clock
+from lb.adapters.credentials import Credentials
+from lb.adapters.simulator import Simulator
+from lb.adapters.watch import Watch
+from lb.config import Config, ConfigError
+from lb.core.account import Account
+from lb.core.errors import Problem
+from lb.core.events import Event
+from lb.core.pool import Pool
+from lb.core.strategies import STRATEGIES
+from lb.core.upstreams import KINDS
+from lb.proxy.attempt import Tries
+from lb.proxy.catalog import Catalog, listed
+from lb.proxy.dispatch import Dispatch
+from lb.proxy.gateway import Gateway
+from lb.proxy.memory import Memory
+from lb.proxy.upkeep import Upkeep
+from lb.web.admin.live import publish
+from lb.web.auth import Doorman
+from lb.web.endpoints.responses import shutting_down
+from lb.web.keys import DOORMAN, GATEWAY, LISTENERS
+from lb.web.middlewares import canonical
+from lb.web.routes import add_routes
+from lb.web.server import Runner
+
+_log = structlog.get_logger()
+LAST_WORDS_S = 2.0
+_FIXED = ("host", "port", "data_dir", "log", "log_level")
+"""What a reload cannot change."""
+
+
+@define(eq=False)
+class Running:
+    """A server that answers at ``url``."""
+
+    gateway: Gateway
+    app: web.Application
+    runner: Runner
+    simulator: Simulator
+    memory: Memory
+    url: str = ""
+
+    def take_up(self, config: Config) -> None:
+        """Serve by ``config`` from now on; streams under way are not touched."""
+        old, gateway = self.gateway.config, self.gateway
+        for name in _FIXED:
+            if getattr(old.server, name) != getattr(config.server, name):
+                _log.warning("needs_restart", setting=f"server.{name}")
+        before = set(gateway.pool.slots)
+        gateway.config = config
+        gateway.problems = []
+        gateway.dispatch.patience_s = config.server.patience_s
+        self.simulator.update(_simulated(config.accounts))
+        accounts = located(config.accounts, self.simulator)
+        gateway.pool.update(accounts, STRATEGIES[config.routing.strategy])
+        self.memory.recall(set(gateway.pool.slots) - before)
+        self.app[DOORMAN][0] = Doorman(config)
+        gateway.dispatch.queue.wake()
+
+    def reload(self) -> None:
+        """Read the config file again; a broken one is refused with reasons, the old one stays."""
+        config = self.gateway.config
+        if config.path is None:
+            return
+        try:
+            fresh = configuration.load(
+                config.path, host=config.server.host, port=config.server.port
+            )
+        except ConfigError as error:
+            self.gateway.problems = [str(mistake) for mistake in error.mistakes]
+            _log.error("config_refused", path=str(config.path), problems=self.gateway.problems)
+            return
+        self.take_up(fresh)
+        _log.info("config_taken_up", path=str(config.path), accounts=len(fresh.accounts))
+
+    async def drain(self) -> None:
+        """Let nobody in; streams may finish for ``drain_s`` seconds, then each gets a last frame."""
+        gateway = self.gateway
+        gateway.draining = True
+        await gateway.finished(gateway.config.server.drain_s)
+        for delivery in list(gateway.deliveries):
+            delivery.stop(shutting_down())
+        await gateway.finished(LAST_WORDS_S)
+
+
+def _simulated(accounts: Iterable[Account]) -> list[Account]:
+    return [account for account in accounts if account.kind == "simulated"]
+
+
+def located(accounts: Iterable[Account], simulator: Simulator) -> list[Account]:
+    """The accounts, each simulated one at the address of the simulator."""
+    return [
+        evolve(account, base_url=simulator.base_url(account.id))
+        if account.kind == "simulated"
+        else account
+        for account in accounts
+    ]
+
+
+@asynccontextmanager
+async def running(
+    config: Config, *, port: int | None = None, rng: Random | None = None
+) -> AsyncIterator[Running]:
+    """A server for as long as the context lasts. ``port`` 0: any free one.
+
+    Raises: OSError when the address is taken or ``data_dir`` cannot be used.
+    """
+    async with AsyncExitStack() as stack:
+        server = await _built(config, rng or SystemRandom(), stack)
+        await server.runner.setup()
+        stack.push_async_callback(server.runner.cleanup)
+        wanted = config.server.port if port is None else port
+        site = web.TCPSite(server.runner, config.server.host, wanted, backlog=1024)
+        await site.start()
+        bound = server.runner.addresses[0][1]
+        host = f"[{config.server.host}]" if ":" in config.server.host else config.server.host
+        server.url = f"http://{host}:{bound}"
+        yield server
+
+
+async def _simulating(config: Config, stack: AsyncExitStack) -> Simulator:
+    simulator = Simulator(_simulated(config.accounts))
+    await simulator.start()
+    stack.push_async_callback(simulator.stop)
+    return simulator
+
+
+async def _built(config: Config, rng: Random, stack: AsyncExitStack) -> Running:
+    clock = Clock()
+    session = await stack.enter_async_context(transport.new_session())
+    simulator = await _simulating(config, stack)
+    pool = Pool(STRATEGIES[config.routing.strategy])
+    pool.update(located(config.accounts, simulator))
+    memory = Memory.open(config.server.data_dir, pool, clock)
+    stack.push_async_callback(memory.close)
+    credentials = Credentials(session, clock.now)
+    stack.push_async_callback(credentials.close)
+    tries = Tries(transport.Transport(session), credentials, clock)
+    app = web.Application(middlewares=[canonical], client_max_size=1 << 20)
+    app[LISTENERS] = set()
+
+    def on_event(event: Event, changed: bool) -> None:  # noqa: FBT001  # the shape of the callback
+        memory.noted(event, changed=changed)
+        publish(app[LISTENERS], event, changed=changed)
+
+    dispatch = Dispatch(pool, tries, clock, rng, on_event, config.server.patience_s)
+    catalog = Catalog(pool, tries, clock)
+    gateway = Gateway(config, pool, dispatch, catalog, clock, rng, started_at=clock.now())
+    app[GATEWAY] = gateway
+    app[DOORMAN] = [Doorman(config)]
+    add_routes(app)
+    upkeep = Upkeep(gateway, memory)
+    upkeep.start()
+    stack.push_async_callback(upkeep.stop)
+    return Running(gateway, app, Runner(app), simulator, memory)
+
+
+def serve(config: Config, path: Path | None) -> None:
+    """Serve until SIGTERM or SIGINT; blocks. Raises: OSError as ``running``."""
+    import uvloop
+
+    logs.set_up(config.server.log, config.server.log_level)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_serve(config, path))
+
+
+async def _serve(config: Config, path: Path | None) -> None:
+    loop = asyncio.get_running_loop()
+    stop = asyncio.Event()
+    async with running(config) as server:
+        signals = 0
+
+        def on_stop() -> None:
+            nonlocal signals
+            signals += 1
+            stop.set()
+            if signals > 1:  # a second one means now
+                for delivery in list(server.gateway.deliveries):
+                    delivery.stop(shutting_down())
+
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, on_stop)
+        loop.add_signal_handler(signal.SIGHUP, server.reload)
+        watching = None
+        if path is not None:
+
+            async def changed() -> None:
+                server.reload()
+
+            watching = asyncio.create_task(Watch(path, changed).run())
+        _log.info("serving", url=server.url, accounts=len(config.accounts))
+        await stop.wait()
+        _log.info("draining", streams=len(server.gateway.deliveries))
+        if watching is not None:
+            watching.cancel()
+        await server.drain()
+
+
+async def probe(config: Config) -> list[tuple[str, bool, str]]:
+    """Try each account by asking for its models: (account, whether it answered, what it said)."""
+    async with AsyncExitStack() as stack:
+        session = await stack.enter_async_context(transport.new_session())
+        simulator = await _simulating(config, stack)
+        clock = Clock()
+        credentials = Credentials(session, clock.now)
+        stack.push_async_callback(credentials.close)
+        tries = Tries(transport.Transport(session), credentials, clock)
+
+        async def tried(account: Account) -> tuple[str, bool, str]:
+            try:
+                body = await tries.fetch(account, KINDS[account.kind].models_path)
+            except Problem as problem:
+                return account.id, False, problem.message
+            return account.id, True, f"lists {len(listed(body, account.kind))} models"
+
+        return list(await asyncio.gather(*map(tried, located(config.accounts, simulator))))

@@ -1,0 +1,171 @@
+"""What people look at: tables of mistakes, accounts, the pool, and why an account was chosen.
+
+Texts that come from a server are shown as texts: no markup, no control characters.
+"""
+
+import time
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from lb.config import Config, Mistake
+
+STATES = {
+    "ready": "green",
+    "doubtful": "yellow",
+    "cooling": "yellow",
+    "exhausted": "magenta",
+    "refreshing": "cyan",
+    "refused": "bold red",
+    "paused": "dim",
+}
+VERDICTS = {"chosen": "bold green", "eligible": "", "second choice": "yellow", "out": "red"}
+COLUMNS = ("account", "state", "in flight", "latency", "answered", "failed", "windows", "why")
+WRAPPED = {"windows", "why", "where", "what is wrong", "what to do", "what it said", "models"}
+UNITS = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
+LONGEST_REASON = 80  # characters; the admin API has all of it
+Json = Mapping[str, Any]
+
+
+def mistakes(found: Iterable[Mistake]) -> RenderableType:
+    """Every mistake of a configuration."""
+    table = _table("where", "what is wrong", "what to do")
+    for each in found:
+        table.add_row(_text(each.path, "bold"), _text(each.message), _text(each.hint, "cyan"))
+    return table
+
+
+def accounts(config: Config) -> RenderableType:
+    """The accounts of a configuration."""
+    table = _table("account", "kind", "where", "models", "priority", "weight", "in flight")
+    for each in config.accounts:
+        table.add_row(
+            _text(each.id, "bold" if each.enabled else "dim"),
+            _text(each.kind if each.enabled else f"{each.kind}, disabled"),
+            _text(each.base_url),
+            _text(", ".join(each.models) or "all"),
+            str(each.priority),
+            f"{each.weight:g}",
+            f"up to {each.max_in_flight}",
+        )
+    return table
+
+
+def probes(results: Iterable[tuple[str, bool, str]]) -> RenderableType:
+    """What each account said when it was tried."""
+    table = _table("account", "", "what it said")
+    for name, good, detail in results:
+        verdict = _text("good", "green") if good else _text("failed", "bold red")
+        table.add_row(_text(name, "bold"), verdict, _text(detail))
+    return table
+
+
+def status(told: Json, now: float | None = None) -> RenderableType:
+    """The pool as the server tells it."""
+    pool = told.get("pool", {})
+    head = [
+        _text(pool.get("text"), "bold"),
+        _text(
+            f"lb {told.get('version')}, up {_span(told.get('uptime_s') or 0)}, "
+            f"strategy {told.get('strategy')}, {pool.get('in_flight', 0)} in flight"
+        ),
+    ]
+    refused = told.get("config", {}).get("problems", ())
+    head += [_text(f"The configuration was refused: {problem}", "red") for problem in refused]
+    instant = time.time() if now is None else now
+    rows = [_account(account, instant) for account in told.get("accounts", ())]
+    # what is empty for every account takes no room on a narrow screen
+    shown = [number for number, cells in enumerate(zip(*rows, strict=True)) if any(map(str, cells))]
+    table = _table(*(COLUMNS[number] for number in shown))
+    for row in rows:
+        table.add_row(*(row[number] for number in shown))
+    return Group(*head, table)
+
+
+def explanation(told: Json) -> RenderableType:
+    """Who would be chosen, and why each other would not."""
+    chosen = told.get("chosen")
+    words = f"goes to {chosen}" if chosen else "goes nowhere: no account can serve it now"
+    head = f"A request for {told.get('model')} {words} (strategy {told.get('strategy')})."
+    table = _table("account", "verdict", "why")
+    for each in told.get("accounts", ()):
+        verdict = str(each.get("verdict"))
+        style = VERDICTS.get(verdict, "")
+        table.add_row(
+            _text(each.get("id"), "bold"), _text(verdict, style), _text(each.get("reason"))
+        )
+    return Group(_text(head, "bold"), table)
+
+
+def _account(told: Json, now: float) -> list[Text]:
+    """The cells of an account, one for each of COLUMNS."""
+    state, until = str(told.get("state")), _until(told.get("until"), now)
+    counts = told.get("counts", {})
+    latency_ms = told.get("latency_ms")
+    windows = (_text(_window(window, now)) for window in told.get("windows", ()))
+    return [
+        _text(told.get("id"), "bold"),
+        _text(f"{state}, {until}" if until else state, STATES.get(state, "")),
+        _text(f"{told.get('in_flight', 0)}/{told.get('limit') or told.get('max_in_flight')}"),
+        _text("" if latency_ms is None else f"{latency_ms:.0f} ms"),
+        _text(counts.get("succeeded", 0)),
+        _text(counts.get("failed", 0), "red" if counts.get("failed") else ""),
+        Text("\n").join(windows),
+        _text(_why(told, now)),
+    ]
+
+
+def _why(told: Json, now: float) -> str:
+    """Why the account stands where it stands; else its blocked models; else its last error."""
+    if reason := told.get("reason"):
+        return _cut(reason)
+    if blocks := told.get("blocks"):
+        return _cut("without " + ", ".join(str(block.get("model")) for block in blocks))
+    error = told.get("last_error")
+    if not error:
+        return ""
+    return _cut(f"{_span(now - error.get('at', now))} ago: {error.get('reason')}")
+
+
+def _window(told: Json, now: float) -> str:
+    left = _until(told.get("resets_at"), now)
+    return f"{told.get('name')} {told.get('used', 0):.0%}" + (f", {left}" if left else "")
+
+
+def _until(instant: float | None, now: float) -> str:
+    if not instant:
+        return ""
+    return f"{_span(instant - now)} left" if instant > now else "over"
+
+
+def _span(seconds: float) -> str:
+    """A length of time in its two largest units."""
+    left, parts = max(0, round(seconds)), []
+    for name, size in UNITS:
+        if left >= size:
+            parts.append(f"{left // size} {name}")
+            left %= size
+        elif parts:
+            break
+    return " ".join(parts[:2]) or "0 s"
+
+
+def _cut(text: object) -> str:
+    told = str(text)
+    return told if len(told) <= LONGEST_REASON else told[: LONGEST_REASON - 1] + "…"
+
+
+def _text(value: object, style: str = "") -> Text:
+    told = "" if value is None else str(value)
+    return Text("".join(c if c.isprintable() else "?" for c in told), style=style)
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold", no_wrap=column not in WRAPPED)
+    return table

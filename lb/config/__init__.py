@@ -1,0 +1,157 @@
+"""accounts.toml -> frozen facts; every mistake at once, each with its path and what to do.
+
+    text.py      what may be written: sections, types, unknown keys
+    checks.py    what values must look like: credentials, files, URLs, globs, ranges
+    build.py     what it means: accounts, keys, the server
+    facts.py     the result: Config and its parts
+    advice.py    what works but should not stay so
+
+``load`` is what the server and the command line call; a reload calls it again.
+"""
+
+import re
+from pathlib import Path
+from typing import Any
+
+from attrs import evolve
+
+from lb.config import build
+from lb.config.advice import warnings
+from lb.config.checks import Checks, is_loopback
+from lb.config.facts import Config, Key, Routing, Server, expanded
+from lb.config.text import ConfigError, Mistake, Mistakes, read, shown
+from lb.core.account import Account, Simulation
+
+__all__ = [
+    "Config",
+    "ConfigError",
+    "Key",
+    "Mistake",
+    "Routing",
+    "Server",
+    "address",
+    "demo",
+    "find",
+    "is_loopback",
+    "load",
+    "may_bind",
+    "parse",
+    "warnings",
+]
+
+PLACES = ("accounts.toml", "~/.config/lb/accounts.toml")
+ORDER = ("accounts.toml", "server", "routing", "accounts", "keys", "fields")
+FIRST_WORD = re.compile(r"[^.\[]+")
+NUMBER = re.compile(r"\[(\d+)\]")
+
+
+def find(explicit: Path | None = None) -> Path | None:
+    """The configuration to use: the one named, ./accounts.toml, ~/.config/lb/accounts.toml."""
+    if explicit is not None:
+        return explicit
+    return next((path for path in map(expanded, PLACES) if path.is_file()), None)
+
+
+def load(path: Path | None, *, host: str | None = None, port: int | None = None) -> Config:
+    """Read the file at ``path``; None gives the simulated pool. ``host``, ``port`` overrule it.
+
+    Raises: ConfigError with every mistake there is.
+    """
+    overrides = {"host": host, "port": port}
+    if path is None:
+        return _checked(_overruled(demo(), overrides), Mistakes())
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise ConfigError([Mistake(str(path), "is not UTF-8 text")]) from None
+    except OSError as error:
+        hint = "copy accounts.example.toml to begin with"
+        raise ConfigError([Mistake(str(path), f"cannot be read: {error.strerror}", hint)]) from None
+    return _built(text, path.parent, path, overrides)
+
+
+def parse(text: str, folder: Path) -> Config:
+    """The configuration in a TOML text; relative files are looked for in ``folder``.
+
+    Raises: ConfigError with every mistake there is.
+    """
+    return _built(text, folder, None, {})
+
+
+def demo() -> Config:
+    """Five simulated accounts: two steady, one slow, one flaky, one rate limited."""
+    behaviours = {
+        "sim-steady-1": Simulation(delay_s=0.2, interval_s=0.02, seed=1),
+        "sim-steady-2": Simulation(delay_s=0.2, interval_s=0.02, seed=2),
+        "sim-slow": Simulation(delay_s=1.5, interval_s=0.08, seed=3),
+        "sim-flaky": Simulation(delay_s=0.2, interval_s=0.02, fail_share=0.4, seed=4),
+        "sim-limited": Simulation(delay_s=0.2, interval_s=0.02, requests_per_minute=3, seed=5),
+    }
+    accounts = (
+        Account(id=name, kind="simulated", simulation=behaviour, labels=frozenset({"demo"}))
+        for name, behaviour in behaviours.items()
+    )
+    server = Server(data_dir=Server().data_dir / "demo")
+    return Config(server=server, accounts=build.with_fields(accounts, {}), demo=True)
+
+
+def may_bind(config: Config) -> bool:
+    """Whether the server may listen there: beyond this machine only when clients need a key."""
+    return is_loopback(config.server.host) or bool(config.keys)
+
+
+def address(path: Path | None) -> Server:
+    """Where a server with this configuration listens, as far as one can tell from here.
+
+    Mistakes, or variables that are set for the server only, do not matter. Never raises.
+    """
+    mistakes = Mistakes()
+    try:
+        text = "" if path is None else path.read_bytes().decode("utf-8-sig")
+    except (OSError, UnicodeDecodeError):
+        text = ""
+    folder = Path() if path is None else path.parent
+    return build.server(read(text, mistakes).server, Checks(folder, mistakes))
+
+
+def _built(text: str, folder: Path, path: Path | None, overrides: dict[str, Any]) -> Config:
+    mistakes = Mistakes()
+    checks = Checks(folder, mistakes)
+    written = read(text, mistakes)
+    fields = build.fields(written.fields, checks)
+    config = Config(
+        server=build.server(written.server, checks),
+        routing=build.routing(written.routing, checks),
+        accounts=build.accounts(written.accounts, fields, checks),
+        keys=build.keys(written.keys, checks),
+        fields=fields,
+        path=path,
+    )
+    build.no_shared_secret(config.server, config.keys, mistakes)
+    own = (path,) if path is not None and checks.inline else ()
+    files = tuple(dict.fromkeys((*own, *checks.files)))
+    return _checked(evolve(_overruled(config, overrides), secret_files=files), mistakes)
+
+
+def _overruled(config: Config, overrides: dict[str, Any]) -> Config:
+    told = {name: value for name, value in overrides.items() if value is not None}
+    return evolve(config, server=evolve(config.server, **told))
+
+
+def _checked(config: Config, mistakes: Mistakes) -> Config:
+    if not may_bind(config):
+        words = "can be reached from other machines, but no client key is set"
+        hint = 'add [[keys]], or listen on "127.0.0.1"'
+        mistakes.note("server.host", f"{shown(config.server.host)} {words}", hint)
+    if mistakes.found:
+        raise ConfigError(sorted(mistakes.found, key=_place))
+    return config
+
+
+def _place(mistake: Mistake) -> tuple[int, int]:
+    """Where in the file a mistake is, roughly: the section, and its number among its like."""
+    word = FIRST_WORD.match(mistake.path)
+    section = word.group() if word else ""
+    number = NUMBER.search(mistake.path)
+    place = ORDER.index(section) if section in ORDER else len(ORDER)
+    return place, int(number.group(1)) if number else 0

@@ -1,0 +1,208 @@
+"""From what was written to what is meant: each section checked, then built from what is good."""
+
+from collections.abc import Iterable
+from hashlib import sha256
+from itertools import chain
+from typing import Any
+
+from attrs import evolve
+
+from lb.config.checks import PLACEHOLDERS, Checks
+from lb.config.facts import Key, Routing, Server, expanded
+from lb.config.text import AccountText, KeyText, Mistakes, RoutingText, ServerText, given, written
+from lb.core.account import FEATURES, Account
+
+ISSUER = "https://auth.openai.com"
+CREDENTIAL = {
+    "openai": ("api_key", "give api_key_env, api_key_file or api_key"),
+    "azure": ("api_key", "give api_key_env, api_key_file or api_key"),
+    "chatgpt": ("auth_file", 'such as "~/.codex/auth.json", which "codex login" writes'),
+}
+"""What an account of a kind signs in with, and how to give it; other kinds may do without."""
+ONLY_FOR = {"auth_file": "chatgpt", "issuer": "chatgpt", "simulation": "simulated"}
+"""Keys that mean something to one kind of account only."""
+SHA256_HEX = 64  # digits
+KNOWN_DIGESTS = frozenset(sha256(word.encode()).digest() for word in PLACEHOLDERS)
+
+Fields = dict[str, dict[str, str]]
+
+
+def server(text: ServerText, checks: Checks) -> Server:
+    """``[server]``."""
+    checks.numbers_and_choices(text, "server")
+    if text.host is not None:
+        checks.host(text.host, "server.host")
+    plain = given(
+        text,
+        *("host", "port", "max_body_mb", "keepalive_s", "patience_s", "drain_s", "deadline_s"),
+        *("tell_account", "log", "log_level"),
+    )
+    if text.data_dir is not None:
+        plain["data_dir"] = checks.folder / expanded(text.data_dir)
+    return Server(admin_token=checks.secret(text, "admin_token", "server"), **plain)
+
+
+def routing(text: RoutingText, checks: Checks) -> Routing:
+    """``[routing]``."""
+    from lb.core.strategies import STRATEGIES
+
+    if text.strategy is not None:
+        checks.one_of(text.strategy, STRATEGIES, "routing.strategy", "strategy")
+    return Routing(**given(text, "strategy"))
+
+
+def fields(text: Fields, checks: Checks) -> Fields:
+    """``[fields]``: what a kind does with a request field, where the table is overruled."""
+    from lb.core.fields import UNSTRIPPABLE, VERDICTS
+    from lb.core.upstreams import KINDS
+
+    for name, verdicts in text.items():
+        for kind, verdict in verdicts.items():
+            path = written(("fields", name, kind))
+            checks.one_of(kind, (*KINDS, "*"), path, "kind")
+            allowed = VERDICTS - {"strip"} if name in UNSTRIPPABLE else VERDICTS
+            checks.one_of(verdict, sorted(allowed), path, "verdict")
+    return text
+
+
+def accounts(
+    texts: Iterable[AccountText], overrides: Fields, checks: Checks
+) -> tuple[Account, ...]:
+    """Every ``[[accounts]]``."""
+    numbered = [(f"accounts[{number}]", text) for number, text in enumerate(texts)]
+    built = tuple(_account(text, path, checks) for path, text in numbered)
+    checks.unique(((f"{path}.id", text.id) for path, text in numbered), "id")
+    return with_fields(built, overrides)
+
+
+def with_fields(built: Iterable[Account], overrides: Fields) -> tuple[Account, ...]:
+    """The accounts, each told what it does with which request field."""
+    from lb.core.fields import for_account
+
+    return tuple(
+        evolve(each, fields=for_account(each.kind, each.supports, overrides)) for each in built
+    )
+
+
+def keys(texts: Iterable[KeyText], checks: Checks) -> tuple[Key, ...]:
+    """Every ``[[keys]]``."""
+    numbered = [(f"keys[{number}]", text) for number, text in enumerate(texts)]
+    built = tuple(_key(text, path, checks) for path, text in numbered)
+    checks.unique(((f"{path}.name", text.name) for path, text in numbered), "name")
+    checks.unique(
+        ((path, key.digest) for (path, _), key in zip(numbered, built, strict=True)), "key"
+    )
+    return built
+
+
+def no_shared_secret(facts: Server, clients: Iterable[Key], mistakes: Mistakes) -> None:
+    """A client's key must not open the admin API."""
+    token = facts.admin_token
+    if token and sha256(token.reveal().encode()).digest() in {each.digest for each in clients}:
+        mistakes.note("server.admin_token", "is a client's key too", "give it a value of its own")
+
+
+def _account(text: AccountText, path: str, checks: Checks) -> Account:
+    checks.name(text.id, f"{path}.id")
+    kind = _kind(text, path, checks)
+    for section, where in _number_sections(text, path):
+        checks.numbers_and_choices(section, where)
+    checks.globs(text.models or (), f"{path}.models")
+    checks.labels(text.labels or (), f"{path}.labels")
+    for number, feature in enumerate(text.supports or ()):
+        checks.one_of(feature, sorted(FEATURES), f"{path}.supports[{number}]", "feature")
+    plain = given(
+        text, "models", "priority", "weight", "max_in_flight", "timeouts", "simulation", "enabled"
+    )
+    return Account(
+        id=text.id,
+        kind=kind,
+        base_url=_base_url(text, kind, path, checks),
+        labels=frozenset(text.labels or ()),
+        supports=frozenset(text.supports or ()),
+        headers=checks.headers(text.headers or {}, f"{path}.headers"),
+        proxy=None if text.proxy is None else checks.proxy(text.proxy, f"{path}.proxy"),
+        **_credentials(text, kind, path, checks),
+        **plain,
+    )
+
+
+def _kind(text: AccountText, path: str, checks: Checks) -> str:
+    from lb.core.upstreams import KINDS
+
+    if not text.kind:
+        checks.mistakes.note(f"{path}.kind", "is missing", "one of: " + ", ".join(KINDS))
+        return ""
+    if not checks.one_of(text.kind, KINDS, f"{path}.kind", "kind"):
+        return ""
+    for name in given(text, *ONLY_FOR):
+        if text.kind != ONLY_FOR[name]:
+            message = f"means nothing to an account of kind {text.kind}"
+            checks.mistakes.note(f"{path}.{name}", message, f"only for kind {ONLY_FOR[name]}")
+    return text.kind
+
+
+def _base_url(text: AccountText, kind: str, path: str, checks: Checks) -> str:
+    from lb.core.upstreams import KINDS
+
+    if text.base_url is not None:
+        return checks.url(text.base_url, f"{path}.base_url")
+    default = KINDS[kind].base_url if kind else ""
+    if kind and not default and kind != "simulated":
+        hint = f"an account of kind {kind} must say where it lives"
+        checks.mistakes.note(f"{path}.base_url", "is missing", hint)
+    return default
+
+
+def _credentials(text: AccountText, kind: str, path: str, checks: Checks) -> dict[str, Any]:
+    """api_key, auth_file and issuer of an account."""
+    found: dict[str, Any] = {}
+    if (api_key := checks.secret(text, "api_key", path)) is not None:
+        found["api_key"] = api_key
+    if text.auth_file is not None:
+        found["auth_file"] = str(checks.file(text.auth_file, f"{path}.auth_file")[0])
+    if len(found) > 1:
+        checks.mistakes.note(f"{path}.auth_file", "the credential is given twice")
+    if kind in CREDENTIAL and not found:
+        name, hint = CREDENTIAL[kind]
+        checks.mistakes.note(f"{path}.{name}", "is missing", hint)
+    if kind == "chatgpt":
+        issuer = ISSUER if text.issuer is None else text.issuer
+        found["issuer"] = checks.url(issuer, f"{path}.issuer")
+    return found
+
+
+def _number_sections(text: AccountText, path: str) -> Iterable[tuple[Any, str]]:
+    inner = ((text.timeouts, f"{path}.timeouts"), (text.simulation, f"{path}.simulation"))
+    return chain([(text, path)], ((each, where) for each, where in inner if each is not None))
+
+
+def _key(text: KeyText, path: str, checks: Checks) -> Key:
+    checks.name(text.name, f"{path}.name")
+    checks.globs(text.models or (), f"{path}.models")
+    secret = checks.secret(text, "key", path)
+    if secret is not None and text.key_sha256 is not None:
+        message = "the key is given twice"
+        checks.mistakes.note(f"{path}.key_sha256", message, "give it one way")
+    if secret is not None:
+        digest = sha256(secret.reveal().encode()).digest() if secret else b""
+    elif text.key_sha256 is not None:
+        digest = _digest(text.key_sha256, f"{path}.key_sha256", checks)
+    else:
+        digest = b""
+        checks.mistakes.note(path, "has no key", "give key_env, key_file, key_sha256 or key")
+    return Key(text.name, digest, text.models or ())
+
+
+def _digest(value: str, path: str, checks: Checks) -> bytes:
+    """The 32 bytes of a SHA-256 in hexadecimal."""
+    try:
+        digest = bytes.fromhex(value) if len(value) == SHA256_HEX else b""
+    except ValueError:
+        digest = b""
+    if not digest:
+        hint = 'printf %s "$KEY" | sha256sum'
+        checks.mistakes.note(path, "must be a SHA-256: 64 hexadecimal digits", hint)
+    elif digest in KNOWN_DIGESTS:
+        checks.mistakes.note(path, "is the digest of an empty key or a placeholder")
+    return digest

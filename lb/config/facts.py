@@ -1,0 +1,68 @@
+"""What the configuration says, as frozen facts."""
+
+import os
+from pathlib import Path
+
+from attrs import field, frozen
+
+from lb.core.account import Account
+from lb.core.secret import Secret
+
+DATA_DIR = "~/.local/share/lb"
+
+
+def expanded(value: str) -> Path:
+    """A path with ``~`` made plain; unlike Path's own it never raises where there is no home."""
+    return Path(os.path.expanduser(value))  # noqa: PTH111
+
+
+@frozen
+class Server:
+    """How the server listens and how patient it is; times in seconds."""
+
+    host: str = "127.0.0.1"
+    port: int = 8642
+    data_dir: Path = field(factory=lambda: expanded(DATA_DIR))
+    admin_token: Secret | None = None
+    max_body_mb: int = 128  # MiB, as it is after decompression
+    keepalive_s: float = 10.0  # silence before a keep-alive is sent
+    patience_s: float = 20.0  # how long to wait for an account that only cools
+    drain_s: float = 60.0  # what streams get to finish after SIGTERM
+    deadline_s: float = 600.0  # for a request whose client names none
+    tell_account: bool = True  # the x-lb-account header
+    log: str = "auto"  # console, json; auto: console on a terminal
+    log_level: str = "info"
+
+
+@frozen
+class Routing:
+    """How an account is chosen among those that can serve."""
+
+    strategy: str = "balanced"
+
+
+@frozen
+class Key:
+    """A client's key: never the key, only its SHA-256 (32 bytes)."""
+
+    name: str
+    digest: bytes = field(repr=False)
+    models: tuple[str, ...] = ()
+
+
+@frozen
+class Config:
+    """Everything the server is told.
+
+    ``path`` is the file it came from (None: none), ``demo`` whether it is the simulated pool,
+    ``secret_files`` the files that hold its secrets.
+    """
+
+    server: Server = field(factory=Server)
+    routing: Routing = Routing()
+    accounts: tuple[Account, ...] = ()
+    keys: tuple[Key, ...] = ()
+    fields: dict[str, dict[str, str]] = field(factory=dict)
+    path: Path | None = None
+    demo: bool = False
+    secret_files: tuple[Path, ...] = ()

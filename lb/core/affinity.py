@@ -1,0 +1,145 @@
+"""Which account a conversation belongs to: the one that holds its state or its prompt cache.
+
+Keys are scoped to the client and hashed, so that one tenant can neither steer nor read another's.
+"""
+
+import re
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from hashlib import blake2b
+
+from attrs import define, field
+
+from lb.core.body import Body
+from lb.core.tap import CIPHER_PREFIX
+
+PIN_S = 3600.0  # upstream prompt caches live for an hour at most
+MOST_PINS = 100_000
+CACHEABLE_BYTES = 4096  # about the 1,024 tokens below which upstreams keep no prompt cache
+
+_SESSION_HEADERS = ("session-id", "session_id", "thread-id")
+_FIRST_TURN = re.compile(rb'"role"\s*:\s*"user".{0,512}', re.DOTALL)
+_NEWEST = (
+    (
+        re.compile(rb'"encrypted_content"\s*:\s*"([^"]{1,%d})' % CIPHER_PREFIX),
+        b'"encrypted_content"',
+        "enc",
+    ),
+    (re.compile(rb'"(rs_[^"]{1,200})"'), b'"rs_', "item"),
+)
+_REFERENCE = re.compile(rb'"id"\s*:\s*"([^"]{1,200})"')
+
+
+def session_of(headers: Mapping[str, str], body: Body) -> str:
+    """The soft key of the conversation a request belongs to; empty when it belongs to none.
+
+    Sub-agents of Codex share the root's session id but keep threads, and so caches, of their own.
+    """
+    if "x-codex-parent-thread-id" in headers and headers.get("thread-id"):
+        return f"session:{headers['thread-id']}"
+    for name in _SESSION_HEADERS:
+        if value := headers.get(name):
+            return f"session:{value}"
+    key = body.get("prompt_cache_key")
+    if isinstance(key, str) and key:
+        return f"session:{key}"
+    return _digest_of_beginning(body)
+
+
+def _digest_of_beginning(body: Body) -> str:
+    instructions, text = body.raw("instructions"), body.raw("input")
+    if len(instructions) + len(text) < CACHEABLE_BYTES:
+        return ""
+    match = _FIRST_TURN.search(text)
+    first = match.group() if match else text[:512]
+    return "prefix:" + blake2b(instructions + first, digest_size=16).hexdigest()
+
+
+def anchors_of(headers: Mapping[str, str], body: Body) -> tuple[tuple[str, ...], bool]:
+    """The state a request names, most telling first, and whether only its owner can serve it.
+
+    Names: ``resp:``, ``conv:``, ``file:``, ``item:`` ids, ``enc:`` beginnings of ciphertexts,
+    ``turn:`` the turn state an upstream minted.
+    """
+    anchors: list[str] = []
+    previous = body.get("previous_response_id")
+    if isinstance(previous, str) and previous:
+        anchors.append(f"resp:{previous}")
+    conversation = body.get("conversation")
+    if isinstance(conversation, dict):
+        conversation = conversation.get("id")
+    if isinstance(conversation, str) and conversation:
+        anchors.append(f"conv:{conversation}")
+    text = body.raw("input")
+    at = text.rfind(b'"item_reference"')
+    if at >= 0 and (match := _REFERENCE.search(text, max(0, at - 256), at + 256)):
+        anchors.append("item:" + match.group(1).decode("utf-8", "replace"))
+    bound = bool(anchors)
+    for pattern, marker, kind in _NEWEST:
+        at = text.rfind(marker)
+        if at >= 0 and (match := pattern.match(text, at)):
+            anchors.append(f"{kind}:" + match.group(1).decode("utf-8", "replace"))
+    if state := headers.get("x-codex-turn-state"):
+        anchors.append(f"turn:{state}")
+    return tuple(anchors), bound
+
+
+@define
+class Affinity:
+    """Remembers owners: bounded in number, forgotten after PIN_S seconds unless seen again."""
+
+    most: int = MOST_PINS
+    _pins: OrderedDict[bytes, tuple[str, float]] = field(factory=OrderedDict)
+
+    def owner(self, client: str, names: Iterable[str], now: float) -> str | None:
+        """The account that owns the first of ``names`` that is known."""
+        for name in names:
+            found = self._pins.get(_key(client, name))
+            if found is not None and now < found[1]:
+                return found[0]
+        return None
+
+    def pin(self, client: str, names: Iterable[str], account: str, now: float) -> None:
+        """``account`` owns ``names`` from now on."""
+        for name in names:
+            key = _key(client, name)
+            self._pins[key] = (account, now + PIN_S)
+            self._pins.move_to_end(key)
+        while len(self._pins) > self.most:
+            self._pins.popitem(last=False)
+
+    def __len__(self) -> int:
+        return len(self._pins)
+
+    def count_by_account(self, now: float) -> dict[str, int]:
+        """How many names each account owns."""
+        counts: dict[str, int] = {}
+        for account, until in self._pins.values():
+            if now < until:
+                counts[account] = counts.get(account, 0) + 1
+        return counts
+
+
+def _key(client: str, name: str) -> bytes:
+    return blake2b(f"{client}\0{name}".encode("utf-8", "surrogatepass"), digest_size=16).digest()
+
+
+def spread(key: bytes, seed: int) -> int:
+    """A number for (conversation, account): the highest wins (rendezvous hashing, Thaler 1996).
+
+    Replicas that share no word agree on it.
+    """
+    mixed = (int.from_bytes(key[:8], "big") ^ seed) * 0x9E3779B97F4A7C15 & 0xFFFFFFFFFFFFFFFF
+    return (mixed ^ (mixed >> 29)) * 0xBF58476D1CE4E5B9 & 0xFFFFFFFFFFFFFFFF
+
+
+@lru_cache(maxsize=65536)
+def seed_of(account: str) -> int:
+    """The account's number for ``spread``."""
+    return int.from_bytes(blake2b(account.encode(), digest_size=8).digest(), "big")
+
+
+def key_of(client: str, session: str) -> bytes:
+    """The conversation's bytes for ``spread``."""
+    return _key(client, session)

@@ -1,0 +1,151 @@
+"""Nobody left to ask: the truth, never a shrug.
+
+The message counts why ("2 exhausted until 14:05 UTC, 1 needs login"); the status tells a client
+whether waiting helps.
+"""
+
+from collections import Counter
+from datetime import UTC, datetime
+
+from lb.core.account import Ask
+from lb.core.errors import Blame, Problem
+from lb.core.pool import Pool
+from lb.core.slot import SERVES, Slot, Verdict
+
+LONGEST_RETRY_AFTER_S = 30.0
+"""Codex obeys Retry-After without a cap, up to 30 times: a 503 keeps it short."""
+
+DAY_S = 86400.0
+_PHRASES = {
+    Verdict.READY: "ready",
+    Verdict.SECOND: "doubtful",
+    Verdict.BUSY: "busy",
+    Verdict.COOLING: "cooling",
+    Verdict.EXHAUSTED: "exhausted",
+    Verdict.REFRESHING: "refreshing",
+    Verdict.PROBING: "being probed",
+    Verdict.REFUSED: "refused (need a person)",
+    Verdict.PAUSED: "paused",
+    Verdict.BLOCKED: "without the model",
+    Verdict.MODEL: "not offering the model",
+    Verdict.FIELD: "not taking a field of the request",
+}
+NO_ACCOUNT = (
+    "No account is configured. Add one to accounts.toml, for example:"
+    ' [[accounts]] id = "mine", kind = "openai", api_key_env = "OPENAI_API_KEY";'
+    " the file is taken up within two seconds."
+)
+
+
+def nobody(pool: Pool, ask: Ask, now: float) -> Problem:
+    """Why no account can serve ``ask`` and when one can (see facts: 503 no_accounts, 429, 404)."""
+    slots = list(pool.enabled())
+    if not slots:
+        return _unavailable(NO_ACCOUNT)
+    verdicts = {slot.id: slot.judge(ask, now) for slot in slots}
+    if all(verdict is Verdict.MODEL for verdict in verdicts.values()):
+        return _no_such_model(ask)
+    able = [slot for slot in slots if verdicts[slot.id] not in (Verdict.MODEL, Verdict.FIELD)]
+    told = describe(slots, ask, now)
+    backs = [slot.back_at(verdicts[slot.id], ask) for slot in able]
+    soonest = min((back for back in backs if back is not None), default=None)
+    left = {verdicts[slot.id] for slot in able} - {Verdict.REFUSED, Verdict.PAUSED}
+    if left == {Verdict.EXHAUSTED} and soonest is not None:
+        return _spent(told, soonest, now)
+    if left & {Verdict.COOLING, Verdict.EXHAUSTED} and not left & SERVES:
+        return _too_fast(told, soonest, now)
+    if left == {Verdict.BLOCKED}:
+        return _no_such_model(ask)
+    return _unavailable(f"No account can serve this now: {told}.", soonest, now)
+
+
+def describe(slots: list[Slot], ask: Ask | None, now: float) -> str:
+    """The standing of the accounts in words, counted: "2 ready, 1 exhausted until 14:05 UTC"."""
+    asked = ask or Ask(model="")
+    counts: Counter[Verdict] = Counter()
+    untils: dict[Verdict, float] = {}
+    for slot in slots:
+        verdict = slot.judge(asked, now)
+        if ask is None and verdict is Verdict.MODEL:
+            verdict = _regardless_of_model(slot, now)
+        counts[verdict] += 1
+        back = slot.back_at(verdict, asked)
+        if back is not None:
+            untils[verdict] = min(back, untils.get(verdict, back))
+    parts = []
+    for verdict, count in counts.most_common():
+        until = f" until {clock_time(untils[verdict], now)}" if verdict in untils else ""
+        parts.append(f"{count} {_PHRASES.get(verdict, verdict.value)}{until}")
+    return ", ".join(parts) or "no account"
+
+
+def _regardless_of_model(slot: Slot, now: float) -> Verdict:
+    example = next((m for m in slot.account.models if not set(m) & set("*?[")), None)
+    name = example or slot.account.models[0].replace("*", "").replace("?", "x")
+    return slot.judge(Ask(model=name), now)
+
+
+def clock_time(at: float, now: float) -> str:
+    """A time people read: the clock within a day, with the date beyond."""
+    moment = datetime.fromtimestamp(at, UTC)
+    return moment.strftime("%H:%M UTC" if at - now < DAY_S else "%a %d %b %H:%M UTC")
+
+
+def _spent(told: str, resets_at: float, now: float) -> Problem:
+    return Problem(
+        f"Every account has spent its quota: {told}.",
+        status=429,
+        type="usage_limit_reached",
+        code="usage_limit_reached",
+        blame=Blame.POOL,
+        until=resets_at,
+        retry_after_s=max(1.0, resets_at - now),
+        should_retry=False,
+        extra={
+            "plan_type": "team",
+            "resets_at": round(resets_at),
+            "resets_in_seconds": max(1, round(resets_at - now)),
+        },
+    )
+
+
+def _too_fast(told: str, soonest: float | None, now: float) -> Problem:
+    wait_s = None if soonest is None else max(1.0, soonest - now)
+    hint = "" if wait_s is None else f" Please try again in {wait_s:.0f}s."
+    return Problem(
+        f"Every account is at its rate limit: {told}.{hint}",
+        status=429,
+        type="rate_limit_exceeded",
+        code="rate_limit_exceeded",
+        blame=Blame.POOL,
+        until=soonest,
+        retry_after_s=wait_s,
+        should_retry=wait_s is not None and wait_s <= LONGEST_RETRY_AFTER_S,
+    )
+
+
+def _unavailable(message: str, soonest: float | None = None, now: float = 0.0) -> Problem:
+    wait_s = None if soonest is None else min(LONGEST_RETRY_AFTER_S, max(1.0, soonest - now))
+    return Problem(
+        message,
+        status=503,
+        type="server_error",
+        code="no_accounts",
+        blame=Blame.POOL,
+        until=soonest,
+        retry_after_s=wait_s,
+        should_retry=wait_s is not None,
+    )
+
+
+def _no_such_model(ask: Ask) -> Problem:
+    return Problem(
+        f"The model '{ask.model}' does not exist here or no account serves it;"
+        " GET /v1/models lists those that are.",
+        status=404,
+        type="invalid_request_error",
+        code="model_not_found",
+        param="model",
+        blame=Blame.CLIENT,
+        should_retry=False,
+    )

@@ -1,0 +1,307 @@
+"""The pool: who may serve a request, who does, and what was learned of each account.
+
+Filter first, then choose (law 7): ``Slot.judge`` says who may, a strategy says who does, and
+affinity is a preference between the two. Every pick reserves its place at once.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Sequence
+from random import Random
+from urllib.parse import urlsplit
+
+from attrs import define, field, frozen
+
+from lb.core.account import Account, Ask
+from lb.core.affinity import Affinity
+from lb.core.events import (
+    Blocked,
+    Doubted,
+    Event,
+    Exhausted,
+    Measured,
+    Refused,
+    Restored,
+    Spent,
+    Succeeded,
+    Throttled,
+)
+from lb.core.health import Health, State, step
+from lb.core.slot import SERVES, Mishap, Origin, Slot, Verdict
+from lb.core.strategies import Strategy
+from lb.core.windows import merge
+
+_LONG_WINDOW_S = 3600.0  # plan windows are longer; per-minute ones say nothing of a spent quota
+
+
+@frozen
+class Wait:
+    """Nobody can serve just now.
+
+    ``until`` when the soonest is back (unix seconds, None: unknown), ``busy`` whether a place may
+    come free any moment.
+    """
+
+    until: float | None
+    busy: bool
+
+
+@frozen
+class Opinion:
+    """What the pool thinks of one account for one request."""
+
+    account: str
+    verdict: str
+    reason: str
+
+
+@define(eq=False)
+class Pool:
+    """The live pool. Synchronous and clockless: ``now`` (unix seconds) and ``rng`` are arguments."""
+
+    strategy: Strategy
+    slots: dict[str, Slot] = field(factory=dict)
+    affinity: Affinity = field(factory=Affinity)
+    _groups: list[list[Slot]] = field(factory=list)
+    _picks: int = 0
+
+    def update(self, accounts: Iterable[Account], strategy: Strategy | None = None) -> None:
+        """Take up what the config says now; what is known of accounts that stay is kept.
+
+        An account whose credential changed may serve again: a person has acted.
+        """
+        if strategy is not None:
+            self.strategy = strategy
+        slots: dict[str, Slot] = {}
+        origins: dict[str, Origin] = {}
+        for account in accounts:
+            slot = self.slots.get(account.id) or Slot(account)
+            if origin_of(slot.account) != origin_of(account):
+                slot.origin = Origin()
+            changed = slot.account.api_key != account.api_key or slot.account.kind != account.kind
+            if changed and slot.health.state is State.REFUSED:
+                slot.health = Health()
+            if slot.account.max_in_flight != account.max_in_flight:
+                slot.limit = float(account.max_in_flight)
+            slot.account = account
+            slot.origin = origins.setdefault(origin_of(account), slot.origin)
+            slots[account.id] = slot
+        self.slots = slots
+        self.regroup()
+
+    def regroup(self) -> None:
+        """Order the enabled accounts into their priority groups."""
+        groups: dict[int, list[Slot]] = {}
+        for slot in self.slots.values():
+            if slot.account.enabled:
+                groups.setdefault(slot.account.priority, []).append(slot)
+        self._groups = [groups[priority] for priority in sorted(groups)]
+
+    def enabled(self) -> Iterable[Slot]:
+        """The slots in use, in order of priority."""
+        return (slot for group in self._groups for slot in group)
+
+    def pick(
+        self, ask: Ask, now: float, rng: Random, shunned: Collection[str] = ()
+    ) -> tuple[Slot, Verdict] | None:
+        """The account that serves ``ask``, its place reserved; None when none may now.
+
+        ``shunned`` are accounts tried already. The verdict is READY or SECOND. Give the place back
+        with ``release``.
+        """
+        found = self._find(ask, now, rng, shunned)
+        if found is not None:
+            slot = found[0]
+            self._picks += 1
+            if slot.health.state is State.EXHAUSTED and now < slot.health.until:
+                slot.plan_canary(now)
+            slot.take(now, self._picks)
+        return found
+
+    def _find(
+        self, ask: Ask, now: float, rng: Random, shunned: Collection[str]
+    ) -> tuple[Slot, Verdict] | None:
+        home = self.home(ask, now)
+        for group in self._groups:
+            ready: list[Slot] = []
+            second: list[Slot] = []
+            canary: Slot | None = None
+            for slot in group:
+                if slot.account.id in shunned or (ask.bound and home and slot.id != home):
+                    continue
+                verdict = slot.judge(ask, now)
+                if verdict is Verdict.READY:
+                    ready.append(slot)
+                elif verdict is Verdict.SECOND:
+                    second.append(slot)
+                elif verdict is Verdict.EXHAUSTED and slot.canary_at <= now:
+                    canary = slot
+            if not ready and not second:
+                continue
+            slot = _at_home(ready, second, home, ask) or self.strategy(
+                ready or second, ask, now, rng
+            )
+            if canary is not None and ready and slot.id != home:
+                slot = canary  # a refusal costs one failover, an early reset gains an account
+            return slot, Verdict.SECOND if slot in second else Verdict.READY
+        return None
+
+    def home(self, ask: Ask, now: float) -> str | None:
+        """The account the conversation belongs to, if any is known."""
+        if not ask.anchors and not ask.session:
+            return None
+        names = (*ask.anchors, ask.session) if ask.session else ask.anchors
+        return self.affinity.owner(ask.client, names, now)
+
+    def wait(self, ask: Ask, now: float, shunned: Collection[str] = ()) -> Wait:
+        """How long until someone may serve ``ask``, when ``pick`` gave nobody."""
+        soonest: float | None = None
+        busy = False
+        home = self.home(ask, now) if ask.bound else None
+        for slot in self.enabled():
+            if slot.id in shunned or (home and slot.id != home):
+                continue
+            verdict = slot.judge(ask, now)
+            busy = busy or verdict in (Verdict.BUSY, Verdict.PROBING)
+            back = slot.back_at(verdict, ask)
+            if back is not None and (soonest is None or back < soonest):
+                soonest = back
+        return Wait(soonest, busy)
+
+    def release(self, slot: Slot) -> None:
+        """Give a place back."""
+        slot.give_back()
+
+    def learn(self, event: Event) -> bool:
+        """Take up what happened; whether the account's standing changed (and so is to be kept)."""
+        slot = self.slots.get(event.account)
+        if slot is None:
+            return False
+        before = slot.health
+        slot.health = step(before, event)
+        changed = slot.health is not before
+        _TAKE_UP.get(type(event), _nothing)(slot, event)
+        if isinstance(event, Measured) and _restores(slot, event):
+            slot.health = step(slot.health, Restored(event.account, event.at, "its quota is back"))
+            return True
+        return changed or isinstance(event, (Blocked, Restored))
+
+    def explain(self, ask: Ask, now: float, rng: Random) -> tuple[str | None, list[Opinion]]:
+        """Who would be chosen now, and what is thought of each account; nothing is reserved."""
+        found = self._find(ask, now, rng, ())
+        chosen = found[0].id if found else None
+        opinions = []
+        for slot in self.slots.values():
+            verdict = slot.judge(ask, now) if slot.account.enabled else Verdict.PAUSED
+            word = "out"
+            if slot.id == chosen:
+                word = "chosen"
+            elif verdict in SERVES:
+                word = verdict.value
+            opinions.append(Opinion(slot.id, word, reason_of(slot, verdict, ask)))
+        return chosen, opinions
+
+
+def origin_of(account: Account) -> str:
+    """Scheme, host and port an account is reached at: what is up or down together."""
+    parts = urlsplit(account.base_url)
+    return f"{parts.scheme}://{parts.netloc} {account.proxy or ''}"
+
+
+def _at_home(
+    ready: Sequence[Slot], second: Sequence[Slot], home: str | None, ask: Ask
+) -> Slot | None:
+    """The conversation's own account, if it may serve.
+
+    A doubtful home loses to a ready stranger, unless it holds ciphertexts of the conversation.
+    """
+    if home is None:
+        return None
+    slots = [*ready, *second] if ask.anchors or not ready else ready
+    return next((slot for slot in slots if slot.id == home), None)
+
+
+def reason_of(slot: Slot, verdict: Verdict, ask: Ask) -> str:
+    """Why a slot was judged so, in words."""
+    health = slot.health
+    match verdict:
+        case Verdict.READY | Verdict.SECOND if health.state is State.DOUBTFUL:
+            return f"doubtful: {health.reason}"
+        case Verdict.COOLING | Verdict.EXHAUSTED | Verdict.REFUSED | Verdict.PAUSED:
+            return health.reason or verdict.name.lower()
+        case Verdict.BLOCKED:
+            return f"the upstream said it has no {ask.model} ({slot.blocks[ask.model].reason})"
+        case Verdict.FIELD:
+            fields = sorted(n for n in ask.needs if slot.account.fields.get(n) == "reject")
+            return f"does not take {', '.join(fields)}"
+        case Verdict.BUSY:
+            return f"{slot.in_flight} of {slot.limit:.0f} places taken"
+        case Verdict.READY:
+            return f"{slot.in_flight} in flight"
+        case Verdict.SECOND if slot.origin.streak:
+            return "its host could not be reached"
+        case Verdict.SECOND:
+            return "a usage window is full"
+        case _:
+            return verdict.value
+
+
+def _restores(slot: Slot, event: Measured) -> bool:
+    """Whether a reading proves that an exhausted account's plan window started anew early."""
+    if slot.health.state is not State.EXHAUSTED or event.at <= slot.health.since:
+        return False
+    plan = [w for w in event.windows if w.span_s is not None and w.span_s >= _LONG_WINDOW_S]
+    return bool(plan) and all(window.used < 1.0 for window in plan)
+
+
+def _succeeded(slot: Slot, event: Event) -> None:
+    del event
+    slot.counts.succeeded += 1
+    slot.speed_up()
+
+
+def _failed(slot: Slot, event: Event) -> None:
+    slot.counts.failed += 1
+    slot.mishap = Mishap(event.at, str(getattr(event, "reason", "")))
+
+
+def _throttled(slot: Slot, event: Event) -> None:
+    _failed(slot, event)
+    slot.slow_down()
+
+
+def _exhausted(slot: Slot, event: Event) -> None:
+    _failed(slot, event)
+    slot.plan_canary(event.at)
+
+
+def _blocked(slot: Slot, event: Event) -> None:
+    if isinstance(event, Blocked):
+        slot.blocks = {m: b for m, b in slot.blocks.items() if b.until > event.at}
+        slot.blocks[event.model] = event
+
+
+def _measured(slot: Slot, event: Event) -> None:
+    if isinstance(event, Measured):
+        slot.windows = merge(slot.windows, event.windows)
+
+
+def _restored(slot: Slot, event: Event) -> None:
+    del event
+    slot.limit = float(slot.account.max_in_flight)
+    slot.blocks = {}
+
+
+def _nothing(slot: Slot, event: Event) -> None:
+    del slot, event
+
+
+_TAKE_UP: dict[type[Event], Callable[[Slot, Event], None]] = {
+    Succeeded: _succeeded,
+    Doubted: _failed,
+    Refused: _failed,
+    Throttled: _throttled,
+    Exhausted: _exhausted,
+    Blocked: _blocked,
+    Measured: _measured,
+    Restored: _restored,
+    Spent: _nothing,
+}

@@ -1,0 +1,42 @@
+"""What has to be there, and what excludes each other."""
+
+from lb.core.body import Body
+from lb.core.errors import bad_request
+from lb.core.rules.complaints import exclusive, invalid_value, missing
+
+SOURCES = ("prompt", "previous_response_id", "conversation")
+"""Fields which hold what the model is to answer, so that ``input`` may be left out."""
+
+
+def model_is_named(body: Body) -> None:
+    """``model`` is there and not blank."""
+    if not given(body, "model"):
+        raise missing("model", "Name the model that is to answer; GET /v1/models lists them.")
+    if not body.get("model").strip():
+        raise invalid_value("model", "it is blank. GET /v1/models lists the models there are.")
+
+
+def input_is_given_once(body: Body) -> None:
+    """Either ``input`` or ``messages``; neither only where OpenAI takes the question elsewhere."""
+    if given(body, "input") and given(body, "messages"):
+        raise exclusive("input", "messages")
+    if not any(given(body, name) for name in ("input", "messages", *SOURCES)):
+        raise missing("input", "Send a string or an array of items (or 'messages' instead).")
+
+
+def history_is_given_once(body: Body) -> None:
+    """``conversation`` and ``previous_response_id`` both name the turns before this one."""
+    if given(body, "conversation") and given(body, "previous_response_id"):
+        raise exclusive("conversation", "previous_response_id")
+
+
+def messages_are_not_empty(body: Body) -> None:
+    """``messages`` holds at least one."""
+    if body.view("messages") and body.get("messages") == []:
+        message = "Invalid 'messages': empty array. Send at least one message."
+        raise bad_request(message, "messages", "empty_array")
+
+
+def given(body: Body, name: str) -> bool:
+    """Whether a field is there and not null."""
+    return bytes(body.view(name)[:5]) not in (b"", b"null")

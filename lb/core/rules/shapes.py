@@ -1,0 +1,144 @@
+"""The types of the known fields, told by the first byte of their JSON text: nothing is decoded.
+
+``null`` is accepted everywhere, since clients send it for what they leave unset. A field that is
+not named here passes as it is: upstreams add parameters faster than we release.
+"""
+
+from typing import Any
+
+import msgspec
+from msgspec import Raw
+
+from lb.core.body import Body
+from lb.core.errors import bad_request
+from lb.core.rules.complaints import invalid_type
+
+STRING, OBJECT, ARRAY = "a string", "an object", "an array"
+BOOLEAN, INTEGER, DECIMAL, NULL = "a boolean", "an integer", "a decimal number", "null"
+NUMBER = (INTEGER, DECIMAL)
+
+_KINDS = {
+    ord('"'): STRING,
+    ord("{"): OBJECT,
+    ord("["): ARRAY,
+    ord("t"): BOOLEAN,
+    ord("f"): BOOLEAN,
+    ord("n"): NULL,
+}
+_PYTHON: dict[type, str] = {
+    str: STRING,
+    dict: OBJECT,
+    list: ARRAY,
+    bool: BOOLEAN,
+    int: INTEGER,
+    float: DECIMAL,
+    type(None): NULL,
+}
+
+FIELDS: dict[str, tuple[str, ...]] = {
+    "model": (STRING,),
+    "input": (STRING, ARRAY),
+    "messages": (ARRAY,),
+    "instructions": (STRING,),
+    "stream": (BOOLEAN,),
+    "stream_options": (OBJECT,),
+    "store": (BOOLEAN,),
+    "background": (BOOLEAN,),
+    "previous_response_id": (STRING,),
+    "conversation": (STRING, OBJECT),
+    "include": (ARRAY,),
+    "tools": (ARRAY,),
+    "tool_choice": (STRING, OBJECT),
+    "parallel_tool_calls": (BOOLEAN,),
+    "max_tool_calls": (INTEGER,),
+    "max_output_tokens": (INTEGER,),
+    "temperature": NUMBER,
+    "top_p": NUMBER,
+    "top_logprobs": (INTEGER,),
+    "text": (OBJECT,),
+    "reasoning": (OBJECT,),
+    "truncation": (STRING,),
+    "metadata": (OBJECT,),
+    "prompt": (OBJECT,),
+    "prompt_cache_key": (STRING,),
+    "prompt_cache_retention": (STRING,),
+    "safety_identifier": (STRING,),
+    "service_tier": (STRING,),
+    "user": (STRING,),
+}
+"""Top-level field -> the JSON types it may have."""
+
+INNER: dict[str, dict[str, tuple[str, ...]]] = {
+    "reasoning": {"effort": (STRING,), "summary": (STRING,)},
+    "text": {"format": (OBJECT,), "verbosity": (STRING,)},
+    "conversation": {"id": (STRING,)},
+}
+"""The same, one level down."""
+
+ELEMENTS: dict[str, tuple[str, ...]] = {
+    "messages": (OBJECT,),
+    "tools": (OBJECT,),
+    "include": (STRING,),
+}
+"""Arrays whose elements are all of a type; ``input`` is not looked into without need."""
+
+_OBJECT = msgspec.json.Decoder(dict[str, Raw])
+_ARRAY = msgspec.json.Decoder(list[Raw])
+
+
+def fields_have_their_types(body: Body) -> None:
+    """Each known field has a type it may have."""
+    for name in body.names():
+        if name in FIELDS:
+            _check(name, body.view(name), FIELDS[name])
+
+
+def inner_fields_have_their_types(body: Body) -> None:
+    """The parts of ``reasoning``, ``text`` and ``conversation`` have a type they may have."""
+    for name, parts in INNER.items():
+        text = body.view(name)
+        if text and kind_of(text) is OBJECT:
+            for part, value in _decode(_OBJECT, name, text).items():
+                if part in parts:
+                    _check(f"{name}.{part}", memoryview(value), parts[part])
+
+
+def elements_have_their_types(body: Body) -> None:
+    """The elements of ``messages``, ``tools`` and ``include`` have the type they must have."""
+    for name, kinds in ELEMENTS.items():
+        text = body.view(name)
+        if text and kind_of(text) is ARRAY:
+            for index, value in enumerate(_decode(_ARRAY, name, text)):
+                _check(f"{name}[{index}]", memoryview(value), kinds, nullable=False)
+
+
+def kind_of(text: memoryview) -> str:
+    """The JSON type of a text that is known to be JSON."""
+    kind = _KINDS.get(text[0])
+    if kind is not None:
+        return kind
+    return DECIMAL if any(mark in bytes(text) for mark in b".eE") else INTEGER
+
+
+def expect(value: Any, expected: type, param: str) -> Any:
+    """``value`` as it is, if it is an ``expected``.
+
+    Raises: Problem (400) naming ``param``.
+    """
+    if type(value) is not expected:
+        raise invalid_type(param, _PYTHON[expected], _PYTHON[type(value)])
+    return value
+
+
+def _check(param: str, text: memoryview, kinds: tuple[str, ...], *, nullable: bool = True) -> None:
+    kind = kind_of(text)
+    if kind not in kinds and not (nullable and kind is NULL):
+        expected = "a number" if kinds is NUMBER else " or ".join(kinds)
+        raise invalid_type(param, expected, kind)
+
+
+def _decode(decoder: "msgspec.json.Decoder[Any]", name: str, text: memoryview) -> Any:
+    try:
+        return decoder.decode(text)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise bad_request(f"'{name}' could not be decoded: it is malformed.", name) from None

@@ -1,0 +1,245 @@
+"""Watches the frames of one answer go by: has content begun, how did it end, who owns what.
+
+Only frames that matter are parsed (the first ones, finished items, the terminal one); the others
+are passed over by a search for their names.
+"""
+
+import re
+from enum import Enum
+
+import msgspec
+from attrs import define, field
+
+from lb.core import sse
+from lb.core.events import Spent
+
+HELD = frozenset(
+    {
+        "response.created",
+        "response.queued",
+        "response.in_progress",
+        "response.metadata",
+        "response.output_item.added",
+        "response.content_part.added",
+        "response.reasoning_summary_part.added",
+        "codex.rate_limits",
+        "keepalive",
+        "ping",
+    }
+)
+"""Frames without content: they wait, so that a failure right after them still moves unseen."""
+
+TERMINAL = {
+    "response.completed": "completed",
+    "response.incomplete": "incomplete",
+    "response.failed": "failed",
+    "error": "failed",
+}
+_ITEM_DONE = "response.output_item.done"
+_NAMED = re.compile(
+    rb"event: ?(?:error|response\.(?:completed|failed|incomplete|output_item\.done)|codex\.rate_limits)"
+)
+_TYPED = re.compile(
+    rb'"type": ?"(?:error|response\.(?:completed|failed|incomplete|output_item\.done)|codex\.rate_limits)"'
+)
+_NUMBER = re.compile(rb'"sequence_number": ?(\d{1,12})')
+
+
+class _Details(msgspec.Struct):
+    cached_tokens: int | None = None
+    reasoning_tokens: int | None = None
+
+
+class _Usage(msgspec.Struct):
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    input_tokens_details: _Details | None = None
+    output_tokens_details: _Details | None = None
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+
+
+class _Item(msgspec.Struct):
+    id: str | None = None
+    encrypted_content: str | None = None
+
+
+class _Response(msgspec.Struct):
+    id: str | None = None
+    model: str | None = None
+    status: str | None = None
+    service_tier: str | None = None
+    usage: msgspec.Raw = msgspec.Raw(b"null")
+
+
+class _Event(msgspec.Struct):
+    type: str = ""
+    sequence_number: int | None = None
+    response: _Response | None = None
+    item: _Item | None = None
+
+
+_events = msgspec.json.Decoder(_Event)
+_usages = msgspec.json.Decoder(_Usage)
+_responses = msgspec.json.Decoder(_Response)
+
+
+class Phase(Enum):
+    """How far an answer has come."""
+
+    HELD = "held"  # nothing a client would miss
+    CONTENT = "content"
+    ENDED = "ended"
+
+
+@define
+class Tap:
+    """What is known of one answer so far.
+
+    ``outcome`` completed | incomplete | failed once ended; ``failure`` the JSON of a terminal event
+    that reports one; ``owned`` the names of state the account now holds ("resp:..", "item:..",
+    "enc:.."); ``readings`` the JSON of ``codex.rate_limits`` events, both taken away by the reader.
+    """
+
+    phase: Phase = Phase.HELD
+    outcome: str = ""
+    response_id: str = ""
+    model: str = ""
+    service_tier: str = ""
+    sequence_number: int = -1
+    usage: Spent | None = None
+    failure: bytes = b""
+    owned: list[str] = field(factory=list)
+    readings: list[bytes] = field(factory=list)
+    runs: int = 0
+    _last: bytes = b""
+    _pattern: re.Pattern[bytes] | None = None
+
+    def look(self, run: bytes) -> bytes:
+        """Watch a run of whole frames; gives back the part up to and with the terminal frame."""
+        if self.phase is Phase.CONTENT and self._pattern is not None:
+            self.runs += 1
+            self._last = run
+            if self._pattern.search(run) is None:
+                return run
+        elif self.phase is Phase.ENDED:
+            return b""
+        return self._read(run)
+
+    def _read(self, run: bytes) -> bytes:
+        length = 0
+        for frame in sse.frames(run):
+            length += len(frame)
+            self._note(frame)
+            if self.phase is Phase.ENDED:
+                return run[:length]
+        return run
+
+    def _note(self, frame: bytes) -> None:
+        name, data = sse.read(frame)
+        if not data or data == b"[DONE]":
+            return
+        if self._pattern is None:
+            self._pattern = _NAMED if name else _TYPED
+        if not name or self.phase is Phase.HELD or name in TERMINAL or name == _ITEM_DONE:
+            event = self._decode(data)
+            name = event.type or name
+            self._keep(event)
+        if name == "codex.rate_limits":
+            self.readings.append(data)
+        elif name in TERMINAL:
+            self._end(name, data)
+        elif name == _ITEM_DONE or name not in HELD:
+            self.phase = Phase.CONTENT
+
+    def _decode(self, data: bytes) -> _Event:
+        try:
+            return _events.decode(data)
+        except (msgspec.DecodeError, RecursionError) as error:
+            if isinstance(error, msgspec.ValidationError):  # JSON, but not of a known shape
+                return _Event()
+            raise Garbage from None
+
+    def _keep(self, event: _Event) -> None:
+        if event.sequence_number is not None:
+            self.sequence_number = event.sequence_number
+        if event.response is not None:
+            self._keep_response(event.response)
+        if event.item is not None and event.type == _ITEM_DONE:
+            self._keep_item(event.item)
+
+    def _keep_response(self, response: _Response) -> None:
+        if response.id and not self.response_id:
+            self.response_id = response.id
+            self.owned.append(f"resp:{response.id}")
+        self.model = response.model or self.model
+        self.service_tier = response.service_tier or self.service_tier
+        self.usage = usage_of(response.usage) or self.usage
+
+    def _keep_item(self, item: _Item) -> None:
+        if item.id:
+            self.owned.append(f"item:{item.id}")
+        if item.encrypted_content:
+            self.owned.append(f"enc:{item.encrypted_content[:CIPHER_PREFIX]}")
+
+    def _end(self, name: str, data: bytes) -> None:
+        self.phase = Phase.ENDED
+        self.outcome = TERMINAL[name]
+        if self.outcome == "failed":
+            self.failure = data
+
+    def next_sequence_number(self) -> int:
+        """The number the next event of the stream would carry."""
+        numbers = _NUMBER.findall(self._last)
+        return max(self.sequence_number, int(numbers[-1]) if numbers else -1) + 1
+
+    def whole(self, answer: bytes) -> None:
+        """Watch an answer that came in one piece (JSON).
+
+        Raises: Garbage for what is no response object.
+        """
+        try:
+            response = _responses.decode(answer)
+            outputs = _outputs.decode(answer)
+        except (msgspec.DecodeError, RecursionError):
+            raise Garbage from None
+        if response.id is None and response.status is None and outputs.output is None:
+            raise Garbage
+        self._keep_response(response)
+        for item in outputs.output or ():
+            self._keep_item(item)
+        self.outcome = response.status or "completed"
+        self.phase = Phase.ENDED
+
+
+CIPHER_PREFIX = 96  # characters of a ciphertext that tell it apart from any other
+
+
+class _Outputs(msgspec.Struct):
+    output: list[_Item] | None = None
+
+
+_outputs = msgspec.json.Decoder(_Outputs)
+
+
+class Garbage(Exception):  # noqa: N818  # the field's word
+    """What came is no event and no response."""
+
+
+def usage_of(raw: bytes | msgspec.Raw) -> Spent | None:
+    """The tokens of a ``usage`` object (Responses or chat names); None when there is none."""
+    try:
+        usage = _usages.decode(raw)
+    except msgspec.DecodeError:
+        return None
+    inputs, outputs = usage.input_tokens_details, usage.output_tokens_details
+    return Spent(
+        account="",
+        at=0.0,
+        input_tokens=usage.input_tokens if usage.prompt_tokens is None else usage.prompt_tokens,
+        cached_tokens=inputs.cached_tokens if inputs else None,
+        output_tokens=(
+            usage.output_tokens if usage.completion_tokens is None else usage.completion_tokens
+        ),
+        reasoning_tokens=outputs.reasoning_tokens if outputs else None,
+    )

@@ -1,0 +1,186 @@
+"""One try at one account: from the credential to the first content, or to a Problem."""
+
+from uuid import uuid4
+
+from attrs import define, evolve, field
+
+from lb.adapters.clock import Clock
+from lb.adapters.credentials import Credentials
+from lb.adapters.transport import LONGEST_ANSWER_BYTES, LONGEST_ERROR_BYTES, Answer, Transport
+from lb.core import sse
+from lb.core.account import Account, Ask
+from lb.core.body import Body
+from lb.core.call import Call, Outgoing
+from lb.core.errors import Blame, Problem
+from lb.core.formats.responses import Collector
+from lb.core.secret import Secret
+from lb.core.slot import Slot
+from lb.core.tap import Garbage, Phase, Tap
+from lb.core.upstreams import KINDS, Kind
+from lb.proxy.stream import Stream
+
+
+@define(eq=False)
+class Attempt:
+    """What is known of one try. Times are unix seconds, 0 until they happen.
+
+    ``outcome`` is "" while it runs, "ok" once it began to answer, else the fault's code.
+    """
+
+    slot: Slot
+    kind: Kind
+    at: float
+    request_id: str = ""
+    upstream_request_id: str = ""
+    status: int = 0
+    began_at: float = 0.0
+    outcome: str = ""
+    secret: Secret | None = field(default=None, repr=False)
+    changed: tuple[str, ...] = ()
+
+
+@define(eq=False)
+class Opened:
+    """An account that has begun to answer.
+
+    For a stream ``head`` holds the frames up to the first with content and ``stream`` gives the
+    rest; otherwise ``head`` is the whole answer (JSON) and ``stream`` is None.
+    """
+
+    attempt: Attempt
+    tap: Tap
+    answer: Answer
+    head: bytes
+    stream: Stream | None = None
+
+    async def close(self) -> None:
+        """Let go of the upstream; cut at once unless it had finished."""
+        if self.stream is not None:
+            await self.stream.close()
+        else:
+            self.answer.close()
+
+
+@define(eq=False)
+class Tries:
+    """Makes attempts: the parts of the world one needs."""
+
+    transport: Transport
+    credentials: Credentials
+    clock: Clock
+
+    async def begin(self, call: Call, attempt: Attempt) -> Answer:
+        """Send the request as the account's kind wants it and read the head of the answer.
+
+        Raises: Problem, blamed by the transport or by the kind.
+        """
+        account = attempt.slot.account
+        secret = self.credentials.ready(account) or await self.credentials.secret(account)
+        attempt.secret = secret
+        outgoing = self._identified(call, attempt, attempt.kind.rewrite(call, account, secret))
+        attempt.changed = outgoing.changed
+        attempt.at = self.clock.now()
+        answer = await self.transport.send(account, outgoing)
+        attempt.status = answer.status
+        attempt.upstream_request_id = answer.headers.get("x-request-id", "")
+        return answer
+
+    async def fetch(self, account: Account, path: str) -> bytes:
+        """The body of ``GET path`` below the account's base URL, asked in its own name.
+
+        Raises: Problem for anything but a 200.
+        """
+        kind = KINDS[account.kind]
+        secret = self.credentials.ready(account) or await self.credentials.secret(account)
+        written = kind.rewrite(_NOTHING, account, secret)
+        url = account.base_url.rstrip("/") + path
+        answer = await self.transport.send(
+            account, evolve(written, url=url, body=b"", stream=True), method="GET"
+        )
+        try:
+            body = await answer.read(LONGEST_ANSWER_BYTES)
+        finally:
+            answer.close()
+        if answer.status != 200:
+            raise kind.blame(answer.status, answer.headers, body, self.clock.now())
+        return body
+
+    def _identified(self, call: Call, attempt: Attempt, outgoing: Outgoing) -> Outgoing:
+        own = call.headers.get("x-client-request-id") if call.codex else None
+        attempt.request_id = own or str(uuid4())
+        headers = {**outgoing.headers, "x-client-request-id": attempt.request_id}
+        return evolve(outgoing, headers=headers)
+
+    async def open(self, call: Call, attempt: Attempt, answer: Answer) -> Opened:
+        """Read on until the account has shown that it answers.
+
+        Raises: Problem for a refusal, a failure before content, a cut, silence, garbage.
+        """
+        try:
+            if answer.status != 200:
+                body = await answer.read(LONGEST_ERROR_BYTES)
+                raise attempt.kind.blame(answer.status, answer.headers, body, self.clock.now())
+            content_type = answer.headers.get("content-type", "")
+            if content_type.startswith("text/event-stream"):
+                return await self._stream(call, attempt, answer)
+            if call.stream or not content_type.startswith("application/json"):
+                raise _unexpected(f"content type {content_type[:80] or 'none'}")
+            return await self._whole(attempt, answer)
+        except Garbage:
+            answer.close()
+            raise _unexpected("not a response") from None
+        except BaseException:
+            answer.close()
+            raise
+
+    async def _stream(self, call: Call, attempt: Attempt, answer: Answer) -> Opened:
+        stream = Stream(answer, attempt.slot.account.timeouts.idle_s)
+        held = []
+        while stream.tap.phase is Phase.HELD:
+            held.append(await stream.next())
+        self._raise_failure(attempt, stream.tap)
+        attempt.began_at = self.clock.now()
+        opened = Opened(attempt, stream.tap, answer, b"".join(held), stream)
+        return opened if call.stream else await self._collected(attempt, opened, stream)
+
+    def _raise_failure(self, attempt: Attempt, tap: Tap) -> None:
+        if tap.phase is Phase.ENDED and tap.failure:
+            raise attempt.kind.blame_event(tap.failure, self.clock.now())
+
+    async def _collected(self, attempt: Attempt, opened: Opened, stream: Stream) -> Opened:
+        """The stream as one answer, for a client that asked for no stream: nothing is committed."""
+        collector = Collector()
+        run = opened.head
+        while run:
+            for frame in sse.frames(run):
+                collector.feed(sse.read(frame)[1])
+            run = await stream.next()
+        self._raise_failure(attempt, stream.tap)
+        await stream.close()
+        return Opened(attempt, stream.tap, opened.answer, collector.result())
+
+    async def _whole(self, attempt: Attempt, answer: Answer) -> Opened:
+        body = await answer.read()
+        attempt.began_at = self.clock.now()
+        tap = Tap()
+        tap.whole(body)
+        return Opened(attempt, tap, answer, body)
+
+
+_NOTHING = Call(Body(b"{}", {}), Ask(model=""), stream=False)
+
+
+def new_attempt(slot: Slot, now: float) -> Attempt:
+    """A try at ``slot`` that starts at ``now`` (unix seconds)."""
+    return Attempt(slot, KINDS[slot.account.kind], now)
+
+
+def _unexpected(what: str) -> Problem:
+    return Problem(
+        f"The upstream answered with something unexpected: {what}.",
+        status=502,
+        code="upstream_garbage",
+        blame=Blame.SOFT,
+        billed=True,
+        retry_after_s=1.0,
+    )

@@ -1,0 +1,119 @@
+"""Which models the accounts themselves list: asked, kept, and asked again in the background."""
+
+import asyncio
+from typing import Any
+
+import msgspec
+import structlog
+from attrs import define, field
+
+from lb.adapters.clock import Clock
+from lb.core.account import Account, admits
+from lb.core.errors import Problem
+from lb.core.pool import Pool
+from lb.core.slot import Slot
+from lb.core.upstreams import KINDS
+from lb.proxy.attempt import Tries
+
+FRESH_S = 300.0
+RETRY_S = 30.0  # an account that could not list its models is asked again after this
+FIRST_ASK_S = 3.0  # how long a client waits for a list nobody has yet
+_log = structlog.get_logger()
+
+
+@define
+class Listing:
+    """What one account listed, and when (unix seconds)."""
+
+    models: dict[str, dict[str, Any]]
+    at: float
+    ok: bool
+
+
+@define(eq=False)
+class Catalog:
+    """The union of the accounts' lists."""
+
+    pool: Pool
+    tries: Tries
+    clock: Clock
+    _listings: dict[str, Listing] = field(factory=dict)
+    _refresh: asyncio.Task[None] | None = None
+
+    async def models(self, globs: tuple[str, ...] = ()) -> list[dict[str, Any]]:
+        """The models that some account serves and ``globs`` (a key's) admit, by id."""
+        stale = self._stale()
+        if stale:
+            task = self._refreshing(stale)
+            if any(slot.id not in self._listings for slot in stale):
+                await asyncio.wait({task}, timeout=FIRST_ASK_S)
+        union: dict[str, dict[str, Any]] = {}
+        for slot in self.pool.enabled():
+            for name, model in self._of(slot.account).items():
+                if admits(globs, name):
+                    union.setdefault(name, model)
+        return [union[name] for name in sorted(union)]
+
+    def _of(self, account: Account) -> dict[str, dict[str, Any]]:
+        listing = self._listings.get(account.id)
+        listed = dict(listing.models) if listing is not None else {}
+        for name in account.models:
+            if not set(name) & set("*?["):
+                listed.setdefault(name, _model(name, 0, account.kind))
+        return {name: model for name, model in listed.items() if account.serves(name)}
+
+    def _stale(self) -> list[Slot]:
+        now = self.clock.now()
+        return [slot for slot in self.pool.enabled() if self._is_stale(slot.id, now)]
+
+    def _is_stale(self, account: str, now: float) -> bool:
+        listing = self._listings.get(account)
+        return listing is None or now - listing.at > (FRESH_S if listing.ok else RETRY_S)
+
+    def _refreshing(self, stale: list[Slot]) -> asyncio.Task[None]:
+        if self._refresh is None or self._refresh.done():
+            self._refresh = asyncio.create_task(self.refresh(stale))
+        return self._refresh
+
+    async def refresh(self, slots: list[Slot] | None = None) -> None:
+        """Ask the accounts that were not asked lately; one that fails keeps its last list."""
+        await asyncio.gather(*(self._ask(slot) for slot in slots or self._stale()))
+
+    async def _ask(self, slot: Slot) -> None:
+        now, known = self.clock.now(), self._listings.get(slot.id)
+        try:
+            models = await self.list_of(slot.account)
+        except Problem as problem:
+            _log.info("models_not_listed", account=slot.id, reason=problem.message)
+            self._listings[slot.id] = Listing(known.models if known else {}, now, ok=False)
+        else:
+            self._listings[slot.id] = Listing(models, now, ok=True)
+
+    async def list_of(self, account: Account) -> dict[str, dict[str, Any]]:
+        """What ``account`` lists now, by id. Raises: Problem when it does not answer."""
+        body = await self.tries.fetch(account, KINDS[account.kind].models_path)
+        return listed(body, account.kind)
+
+
+def listed(body: bytes, owner: str) -> dict[str, dict[str, Any]]:
+    """The models of an OpenAI list (``data``) or of Codex's catalog (``models``), by id."""
+    try:
+        answer = msgspec.json.decode(body, type=dict[str, Any])
+    except msgspec.DecodeError:
+        return {}
+    found: dict[str, dict[str, Any]] = {}
+    for entry in answer.get("data") or answer.get("models") or ():
+        name = entry.get("id") or entry.get("slug") if isinstance(entry, dict) else None
+        if isinstance(name, str):
+            created = entry.get("created")
+            owned_by = entry.get("owned_by")
+            found[name] = _model(
+                name,
+                created if isinstance(created, int) else 0,
+                owned_by if isinstance(owned_by, str) else owner,
+            )
+    return found
+
+
+def _model(name: str, created: int, owner: str) -> dict[str, Any]:
+    return {"id": name, "object": "model", "created": created, "owned_by": owner}

@@ -1,0 +1,257 @@
+"""The one failover loop: every door opens an account through ``Dispatch.opened``.
+
+Pick an account, try it, learn from what happened; on to the next while the attempt budget and the
+client's patience allow; when all are only cooling, wait for the soonest. Nothing here writes to the
+client, so whatever happens before the first content happens unseen.
+"""
+
+import asyncio
+from collections.abc import Callable
+from random import Random
+
+from attrs import define, evolve, field
+
+from lb.adapters.clock import Clock
+from lb.core import events
+from lb.core.account import Ask
+from lb.core.budget import RetryBudget
+from lb.core.call import Call
+from lb.core.errors import Blame, Problem
+from lb.core.events import Event
+from lb.core.nobody import nobody
+from lb.core.pool import Pool
+from lb.core.rules import refusal
+from lb.core.rules.anchors import stale_anchor, without_reasoning
+from lb.core.slot import Slot, Verdict
+from lb.proxy.attempt import Attempt, Opened, Tries, new_attempt
+from lb.proxy.waiting import Queue, Waiter
+
+SPARE_ATTEMPTS = 8  # beyond one for each account: refusals are unbilled and cheap
+MORE_LAPS = 2  # when everybody was tried once and only soft faults were seen
+BACKOFF_S = 0.1  # before another lap: doubles, full jitter
+LEAST_LEFT_S = 0.2  # no attempt starts with less of the client's deadline left
+
+
+@define(eq=False)
+class Hunt:
+    """The search for an account for one request: what was tried, what is left to spend."""
+
+    call: Call
+    patience_until: float
+    tried: set[str] = field(factory=set)
+    attempts: list[Attempt] = field(factory=list)
+    problem: Problem | None = None
+    laps: int = 0
+    refreshed: set[str] = field(factory=set)
+    stripped: bool = False
+    waited_s: float = 0.0
+    upstream_s: float = 0.0
+
+    def retries_on_suspicion(self, verdict: Verdict) -> bool:
+        """Whether the next try repeats a billed failure at an account that is suspect itself."""
+        if self.problem is None or self.problem.blame not in (Blame.SOFT, Blame.ORIGIN):
+            return False
+        return self.laps > 0 or verdict is Verdict.SECOND
+
+
+@define(eq=False)
+class Dispatch:
+    """Carries calls to accounts.
+
+    ``on_event`` hears every event of the pool after it was taken up, and whether it changed
+    anything; ``patience_s`` how long a request may wait in all for an account that is only out for a moment.
+    """
+
+    pool: Pool
+    tries: Tries
+    clock: Clock
+    rng: Random
+    on_event: Callable[[Event, bool], None]
+    patience_s: float = 20.0
+    budget: RetryBudget = field(factory=RetryBudget)
+    queue: Queue = field(factory=Queue)
+
+    def hunt(self, call: Call) -> Hunt:
+        """Begin the search for ``call``."""
+        now = self.clock.now()
+        self.budget.request(now)
+        until = now + self.patience_s
+        return Hunt(call, until if call.deadline is None else min(until, call.deadline))
+
+    async def opened(self, hunt: Hunt) -> Opened:
+        """An account that has begun to answer. The caller must ``close`` it and ``release`` it.
+
+        Raises: Problem, the one the client is told, once nobody is left or it is the client's own.
+        """
+        self._refuse_the_impossible(hunt.call.ask)
+        while True:
+            slot = await self._slot(hunt)
+            attempt = new_attempt(slot, self.clock.now())
+            hunt.attempts.append(attempt)
+            try:
+                return await self._try(hunt, attempt)
+            except Problem as problem:
+                self.release(slot)
+                attempt.outcome = problem.code or problem.type
+                await self._answer_to(hunt, attempt, problem)
+            except BaseException:
+                attempt.outcome = "client_gone"
+                self.release(slot)
+                raise
+
+    async def _try(self, hunt: Hunt, attempt: Attempt) -> Opened:
+        try:
+            return await self._asked(hunt, attempt)
+        finally:
+            hunt.upstream_s += self.clock.now() - attempt.at
+
+    async def _asked(self, hunt: Hunt, attempt: Attempt) -> Opened:
+        answer = await self.tries.begin(hunt.call, attempt)
+        attempt.slot.origin.answered()
+        windows = attempt.kind.windows(answer.headers, self.clock.now())
+        if windows:
+            self.learn(events.Measured(attempt.slot.id, self.clock.now(), windows))
+        opened = await self.tries.open(hunt.call, attempt, answer)
+        self._succeeded(hunt, opened)
+        return opened
+
+    def _succeeded(self, hunt: Hunt, opened: Opened) -> None:
+        attempt, now = opened.attempt, self.clock.now()
+        attempt.outcome = "ok"
+        attempt.slot.load.saw(max(0.0, attempt.began_at - attempt.at), now)
+        self.learn(events.Succeeded(attempt.slot.id, attempt.at))
+        ask = hunt.call.ask
+        if ask.session:
+            self.pool.affinity.pin(ask.client, (ask.session,), attempt.slot.id, now)
+
+    def release(self, slot: Slot) -> None:
+        """Give an account's place back and let the next waiter look."""
+        self.pool.release(slot)
+        self.queue.wake()
+
+    def learn(self, event: Event) -> None:
+        """Take up what happened to an account; tell those who keep or show it."""
+        changed = self.pool.learn(event)
+        self.on_event(event, changed)
+        if changed:
+            self.queue.wake()
+
+    def _refuse_the_impossible(self, ask: Ask) -> None:
+        """A field no account of the pool takes, in whatever state: the client's own mistake."""
+        if ask.needs and self.pool.slots:
+            for need in sorted(ask.needs):
+                one = frozenset({need})
+                if not any(slot.account.takes(one) for slot in self.pool.enabled()):
+                    raise refusal(need)
+
+    async def _slot(self, hunt: Hunt) -> Slot:
+        """The next account to try, its place reserved. Raises: Problem when nobody is left."""
+        ask = hunt.call.ask
+        if len(hunt.attempts) >= len(self.pool.slots) + SPARE_ATTEMPTS:
+            raise self._last_word(hunt)
+        if not hunt.attempts and self.queue.waiters and self.queue.ahead(ask.model):
+            await self._wait(hunt)
+        while True:
+            now = self.clock.now()
+            if call_is_late(hunt.call, now):
+                raise self._last_word(hunt)
+            found = self.pool.pick(ask, now, self.rng, hunt.tried)
+            if found is None:
+                await self._wait(hunt)
+                continue
+            slot, verdict = found
+            if hunt.retries_on_suspicion(verdict) and not self.budget.retry(now):
+                self.release(slot)
+                raise self._last_word(hunt)
+            return slot
+
+    async def _wait(self, hunt: Hunt) -> None:
+        """Until it is worth looking again. Raises: Problem when waiting would not help in time."""
+        now = self.clock.now()
+        wait = self.pool.wait(hunt.call.ask, now, hunt.tried)
+        until = hunt.patience_until if wait.busy else wait.until
+        if until is None or (until > hunt.patience_until and not wait.busy):
+            if not hunt.tried or hunt.laps >= MORE_LAPS:
+                raise self._last_word(hunt)
+            hunt.laps += 1
+            hunt.tried.clear()
+            await asyncio.sleep(BACKOFF_S * 2.0**hunt.laps * self.rng.random())
+            return
+        if now >= hunt.patience_until:
+            raise self._last_word(hunt)
+        soonest = until if wait.until is None else min(until, wait.until)
+        with Waiter(self.queue, hunt.call.ask.model) as waiter:
+            # a little jitter, so that those who wait for one account do not wake as one
+            await waiter.wait(soonest - now + 0.05 * self.rng.random())
+        hunt.waited_s += self.clock.now() - now
+
+    def _last_word(self, hunt: Hunt) -> Problem:
+        """What the client is told when nobody is left."""
+        now, ask, problem = self.clock.now(), hunt.call.ask, hunt.problem
+        if problem is not None and problem.blame in (Blame.SOFT, Blame.ORIGIN, Blame.MODEL):
+            return problem
+        if ask.bound and self.pool.home(ask, now) is not None:
+            return stale_anchor()
+        return nobody(self.pool, ask, now)
+
+    async def _answer_to(self, hunt: Hunt, attempt: Attempt, problem: Problem) -> None:
+        """What follows from a failed attempt. Raises: the problem, when it is the client's own."""
+        slot, now = attempt.slot, self.clock.now()
+        problem.model = problem.model or hunt.call.ask.model
+        if problem.blame is Blame.CLIENT:
+            self._drop_or_raise(slot, problem)
+            return
+        if problem.blame is Blame.ANCHOR:
+            self._strip_or_raise(hunt, problem)
+            return
+        hunt.problem = problem
+        if problem.blame is Blame.TOKEN and await self._refreshed(hunt, attempt, problem):
+            return
+        event = problem.event(slot.id, now, self.rng.random())
+        if event is not None:
+            self.learn(event)
+        if problem.blame is Blame.ORIGIN:
+            slot.origin.failed(now, self.rng.random())
+        if problem.blame in (Blame.SOFT, Blame.ORIGIN):
+            hunt.tried.add(slot.id)
+
+    def _drop_or_raise(self, slot: Slot, problem: Problem) -> None:
+        """An account that refuses a parameter by name learns to leave it out; asked once more."""
+        name = problem.param
+        if problem.code != "unsupported_parameter" or not name or name in slot.account.fields:
+            raise problem
+        fields = {**slot.account.fields, name: "strip"}
+        slot.account = evolve(slot.account, fields=fields)
+
+    def _strip_or_raise(self, hunt: Hunt, problem: Problem) -> None:
+        """Reasoning minted elsewhere is left out, once; what else is lost the client resends."""
+        if hunt.stripped or problem.code == "previous_response_not_found":
+            raise problem
+        body = without_reasoning(hunt.call.body)
+        if body is None:
+            raise problem
+        hunt.stripped = True
+        hunt.call = evolve(hunt.call, body=body)
+
+    async def _refreshed(self, hunt: Hunt, attempt: Attempt, problem: Problem) -> bool:
+        """Whether an account that said 401 has a new token, so that it is worth asking again."""
+        slot = attempt.slot
+        if slot.account.auth_file is None or slot.id in hunt.refreshed or attempt.secret is None:
+            return False
+        hunt.refreshed.add(slot.id)
+        self.learn(events.Refreshing(slot.id, self.clock.now()))
+        try:
+            await self.tries.credentials.refresh(slot.account, attempt.secret)
+        except Problem as refused:
+            problem.message, problem.code = refused.message, refused.code
+            problem.blame = refused.blame
+            if refused.blame is not Blame.TOKEN:
+                self.learn(events.Restored(slot.id, self.clock.now(), "refresh not possible now"))
+            return False
+        self.learn(events.Restored(slot.id, self.clock.now(), "new token"))
+        return True
+
+
+def call_is_late(call: Call, now: float) -> bool:
+    """Whether the client will have hung up before an attempt could answer."""
+    return call.deadline is not None and call.deadline - now < LEAST_LEFT_S

@@ -1,0 +1,48 @@
+"""The gateway: the live parts one server is made of, for the doors and for upkeep."""
+
+import asyncio
+from random import Random
+
+from attrs import define, field
+
+from lb.adapters.clock import Clock
+from lb.config import Config
+from lb.core.call import Call
+from lb.core.pool import Pool
+from lb.proxy.catalog import Catalog
+from lb.proxy.deliver import Delivery
+from lb.proxy.dispatch import Dispatch
+
+
+@define(eq=False)
+class Gateway:
+    """What a request meets. ``config`` changes on reload; ``draining`` once no more is let in."""
+
+    config: Config
+    pool: Pool
+    dispatch: Dispatch
+    catalog: Catalog
+    clock: Clock
+    rng: Random
+    started_at: float
+    problems: list[str] = field(factory=list)  # of the last reload, when it was refused
+    draining: bool = False
+    deliveries: set[Delivery] = field(factory=set)
+    lag_s: float = 0.0
+
+    async def finished(self, timeout_s: float) -> None:
+        """Until every delivery is through, or ``timeout_s`` seconds have passed."""
+        tasks = {delivery.task for delivery in self.deliveries if delivery.task is not None}
+        if tasks:
+            await asyncio.wait(tasks, timeout=timeout_s)
+
+    def delivery(self, call: Call, received_at: float) -> Delivery:
+        """The way back for one request that came at ``received_at`` (unix seconds)."""
+        server = self.config.server
+        return Delivery(
+            self.dispatch,
+            call,
+            received_at,
+            keepalive_s=server.keepalive_s,
+            tell_account=server.tell_account,
+        )

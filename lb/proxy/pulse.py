@@ -1,0 +1,95 @@
+"""Keeps a quiet stream alive, and gives up on a client that does not read.
+
+One timer a stream; on the fast path it is set and cancelled, nothing more.
+"""
+
+import asyncio
+from types import TracebackType
+from typing import Self
+
+from aiohttp import web
+
+from lb.core.sse import COMMENT, KEEPALIVE_EVENT
+
+STALLED_S = 60.0  # a client that takes nothing for this long is cut, and its upstream with it
+
+
+class Pulse:
+    """While inside: a keep-alive frame after every ``interval_s`` seconds of silence.
+
+    The first one sends the head of the answer too (status 200), so that clients and middleboxes do
+    not hang up while an account is still being found.
+    """
+
+    def __init__(
+        self,
+        request: web.Request,
+        response: web.StreamResponse,
+        interval_s: float,
+        *,
+        codex: bool,
+    ) -> None:
+        self._request = request
+        self._response = response
+        self._interval_s = interval_s
+        self._frame = KEEPALIVE_EVENT if codex else COMMENT
+        self._loop = asyncio.get_running_loop()
+        self._wrote_at = self._loop.time()
+        self._writing_since = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+        self._beat: asyncio.Task[None] | None = None
+
+    def __enter__(self) -> Self:
+        """Start counting."""
+        self._timer = self._loop.call_later(self._interval_s, self._due)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
+        """Stop."""
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._beat is not None:
+            self._beat.cancel()
+
+    def writing(self) -> None:
+        """A write begins."""
+        self._writing_since = self._loop.time()
+
+    def wrote(self) -> None:
+        """The write was taken."""
+        self._writing_since = 0.0
+        self._wrote_at = self._loop.time()
+
+    async def settled(self) -> None:
+        """Until a beat that is under way is through: two never prepare one response."""
+        if self._beat is not None and not self._beat.done():
+            await asyncio.wait({self._beat})
+
+    def _due(self) -> None:
+        now = self._loop.time()
+        wait_s = self._interval_s
+        if self._writing_since:
+            stalled_s = now - self._writing_since
+            if stalled_s >= STALLED_S and self._request.transport is not None:
+                self._request.transport.abort()
+                return
+        elif now - self._wrote_at >= self._interval_s * 0.999:
+            if self._beat is None or self._beat.done():
+                self._beat = self._loop.create_task(self._write())
+        else:
+            wait_s = self._wrote_at + self._interval_s - now
+        self._timer = self._loop.call_later(wait_s, self._due)
+
+    async def _write(self) -> None:
+        try:
+            if not self._response.prepared:
+                await self._response.prepare(self._request)
+            await self._response.write(self._frame)
+            self._wrote_at = self._loop.time()
+        except (ConnectionError, RuntimeError):
+            return  # the client left; the handler is told by its own cancellation

@@ -1,0 +1,75 @@
+"""Whole frames off the wire, watched as they go by: one answer as a stream."""
+
+import asyncio
+
+from attrs import define, field
+
+from lb.adapters.transport import Answer
+from lb.core import sse
+from lb.core.errors import Blame, Problem
+from lb.core.tap import Garbage, Phase, Tap
+
+LINGER_S = 0.25  # after the terminal frame: how long the end of the body may take
+
+
+@define(eq=False)
+class Stream:
+    """Runs of whole frames of one answer, up to and with its terminal frame."""
+
+    answer: Answer
+    idle_s: float
+    tap: Tap = field(factory=Tap)
+    _cutter: sse.Cutter = field(factory=sse.Cutter)
+
+    async def next(self) -> bytes:
+        """The next run of whole frames, byte for byte as it came; empty once the answer ended.
+
+        Raises: Problem when it is cut, falls silent, ends without a terminal frame, or is garbage.
+        """
+        if self.tap.phase is Phase.ENDED:
+            return b""
+        try:
+            async with asyncio.timeout(self.idle_s):
+                while True:
+                    chunk = await self.answer.chunk()
+                    if not chunk:
+                        return self._last_words()
+                    if run := self._cutter.feed(chunk):
+                        return self.tap.look(run)
+        except TimeoutError:
+            raise self._broken(
+                "upstream_idle", f"sent nothing for {self.idle_s:.0f} s", 504
+            ) from None
+        except Garbage:
+            raise self._broken("upstream_garbage", "sent something that is no event") from None
+
+    def _last_words(self) -> bytes:
+        """The body is over without a terminal frame: perhaps the last one lacks its blank line."""
+        rest = self._cutter.rest
+        if rest.rstrip():
+            # a whole frame but for its blank line is worth reading, half of one is not JSON
+            run = self.tap.look(rest.rstrip() + b"\n\n")
+            if self.tap.phase is Phase.ENDED:
+                return run
+        raise self._broken("upstream_interrupted", "ended before its answer was complete")
+
+    def _broken(self, code: str, what: str, status: int = 502) -> Problem:
+        return Problem(
+            f"The upstream {what}.",
+            status=status,
+            code=code,
+            blame=Blame.SOFT,
+            billed=True,
+            retry_after_s=1.0,
+        )
+
+    async def close(self) -> None:
+        """Let go of the answer; one that ended well may finish, so that its connection is kept."""
+        if self.tap.phase is Phase.ENDED and not self.answer.at_end():
+            try:
+                async with asyncio.timeout(LINGER_S):
+                    while await self.answer.chunk():
+                        pass
+            except (TimeoutError, Problem):
+                pass
+        self.answer.close()

@@ -1,0 +1,1 @@
+"""The doors: each endpoint decodes what came, and hands it to the proxy."""

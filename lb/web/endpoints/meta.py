@@ -1,0 +1,18 @@
+"""Liveness and readiness."""
+
+from aiohttp import web
+
+from lb.web.keys import GATEWAY
+
+
+async def health(request: web.Request) -> web.Response:
+    """Live: the event loop turns."""
+    del request
+    return web.json_response({"status": "ok"})
+
+
+async def ready(request: web.Request) -> web.Response:
+    """Whether new requests are let in; never depends on the accounts (fail open)."""
+    if request.app[GATEWAY].draining:
+        return web.json_response({"status": "draining"}, status=503)
+    return web.json_response({"status": "ready"})

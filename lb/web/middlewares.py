@@ -1,0 +1,102 @@
+"""Around every request: problems become envelopes, and one canonical line goes to the log."""
+
+from collections.abc import Awaitable, Callable
+from uuid import uuid4
+
+import structlog
+from aiohttp import web
+
+from lb.core.errors import Blame, Problem
+from lb.proxy.deliver import Delivery
+from lb.web.keys import DELIVERY, GATEWAY, REQUEST_ID
+from lb.web.reading import is_unread
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+_log = structlog.get_logger()
+
+
+@web.middleware
+async def canonical(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Give the request its id, answer its problems, and log it once, however it ends."""
+    gateway = request.app[GATEWAY]
+    received_at = gateway.clock.now()
+    request_id = request[REQUEST_ID] = f"req_{uuid4().hex}"
+    status = 499  # the client left: nobody saw an answer
+    problem: Problem | None = None
+    try:
+        response = await handler(request)
+        status = response.status
+    except Problem as raised:
+        problem = raised
+        status = raised.status
+        response = answer_to(request, raised, request_id)
+    except web.HTTPException as unknown:
+        problem = _of_router(request, unknown)
+        status = problem.status
+        response = answer_to(request, problem, request_id)
+    except Exception:  # noqa: BLE001  # nothing leaves here as a traceback
+        _log.exception("unexpected", request_id=request_id, path=request.path)
+        problem = Problem("Something went wrong here; the log has the details.", status=500)
+        status = 500
+        response = answer_to(request, problem, request_id)
+    finally:
+        delivery = request.get(DELIVERY)
+        if delivery is not None or problem is not None:
+            _tell(request, delivery, status, problem, gateway.clock.now() - received_at)
+    return response
+
+
+def answer_to(request: web.Request, problem: Problem, request_id: str) -> web.Response:
+    """A problem as an HTTP answer in OpenAI's envelope."""
+    headers = {**problem.headers(), "x-request-id": request_id}
+    delivery = request.get(DELIVERY)
+    if delivery is not None and delivery.hunt.attempts:
+        headers["x-lb-attempts"] = str(len(delivery.hunt.attempts))
+    response = web.Response(
+        status=problem.status,
+        body=problem.body(),
+        content_type="application/json",
+        headers=headers,
+    )
+    if is_unread(request):
+        response.force_close()
+    return response
+
+
+def _of_router(request: web.Request, unknown: web.HTTPException) -> Problem:
+    """Unknown routes and methods, in OpenAI's words."""
+    if unknown.status == 405:
+        message = f"Not allowed to {request.method} on {request.path}."
+        code: str | None = "method_not_supported"
+    else:
+        message = f"Invalid URL ({request.method} {request.path})"
+        code = "unknown_url" if unknown.status == 404 else None
+    return Problem(
+        message[:500],
+        status=unknown.status,
+        type="invalid_request_error",
+        code=code,
+        blame=Blame.CLIENT,
+    )
+
+
+def _tell(
+    request: web.Request,
+    delivery: Delivery | None,
+    status: int,
+    problem: Problem | None,
+    total_s: float,
+) -> None:
+    told: dict[str, object] = {
+        "request_id": request[REQUEST_ID],
+        "method": request.method,
+        "path": request.path,
+        "status": status,
+        "total_ms": round(total_s * 1000, 1),
+    }
+    if delivery is not None:
+        told |= delivery.told()
+    if problem is not None:
+        told["outcome"] = problem.code or problem.type
+        told["problem"] = problem.message
+    _log.info("request", **told)

@@ -1,0 +1,1 @@
+"""Tests mirror lb/; their names are sentences. Helpers: scripted, plays, faults, clients."""
