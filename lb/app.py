@@ -89,7 +89,7 @@ class Running:
         _log.info("config_taken_up", path=str(config.path), accounts=len(fresh.accounts))
 
     async def drain(self) -> None:
-        """Let nobody in; streams may finish for ``drain_s`` seconds, then each gets a last frame."""
+        """Let nobody in; streams may finish for ``drain_s`` seconds, then get a last frame."""
         gateway = self.gateway
         gateway.draining = True
         await gateway.finished(gateway.config.server.drain_s)

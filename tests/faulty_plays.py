@@ -26,7 +26,7 @@ from tests.plays import (
     whole,
 )
 
-SETTLE = Pause(0.02)  # lets what was written arrive before a reset throws it away
+SETTLE = Pause(0.02)  # lets what was written arrive by itself, before the fault that follows
 ENDLESS_BYTES = 18 << 20  # longer than any frame a proxy may hold
 MESSAGES = {
     "rate_limit_exceeded": "Rate limit reached. Please try again in 20s.",
@@ -137,6 +137,7 @@ def ended_after(count: int) -> Play:
     def play(asked: Asked) -> Iterable[Step]:
         if asked.stream:
             yield from _begun(asked, count)
+            yield SETTLE
             yield LAST_CHUNK
         else:
             body = whole(asked)[: 80 if count else 0]
@@ -197,6 +198,7 @@ def failed_late(asked: Asked) -> Iterable[Step]:
         yield from plain(200, failed["response"])(asked)
         return
     yield from _begun(asked, 6)
+    yield SETTLE
     yield chunk(_frame("response.failed", failed))
     yield LAST_CHUNK
 
@@ -225,6 +227,7 @@ def endless_event(asked: Asked) -> Iterable[Step]:
         yield from plain(200, whole(asked))(asked)
         return
     yield from _begun(asked, 6)
+    yield SETTLE
     yield chunk(b'event: response.output_text.delta\ndata: {"')
     megabyte = b"x" * (1 << 20)
     for _ in range(ENDLESS_BYTES >> 20):

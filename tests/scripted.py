@@ -8,6 +8,7 @@ play, else ``choose``, else it is a healthy answer.
 
 import asyncio
 import contextlib
+import json
 import socket
 import struct
 from collections import defaultdict, deque
@@ -15,7 +16,6 @@ from collections.abc import Callable, Iterable, Mapping
 from itertools import count
 from typing import Self
 
-import msgspec
 from attrs import Factory, define, field
 
 from tests.plays import Asked, End, Pause, Play, Step, healthy, models
@@ -102,7 +102,7 @@ class Upstream:
         pairs = (line.split(":", 1) for line in lines)
         headers = {name.strip().lower(): value.strip() for name, value in pairs}
         raw = await _body(reader, headers)
-        body = msgspec.json.decode(raw) if raw[:1] == b"{" else raw
+        body = json.loads(raw) if raw[:1] == b"{" else raw
         account = headers.get("api-key") or headers.get("authorization", "").split(" ")[-1]
         now = asyncio.get_running_loop().time()
         number = next(iter(self._numbers))

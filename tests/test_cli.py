@@ -18,7 +18,7 @@ from click.testing import CliRunner, Result
 from lb import __version__, config
 from lb.cli import main, words
 from lb.cli.ask import url_of
-from tests.admin_answers import EXPLANATION, STATUS
+from tests.admin_answers import EXPLANATION, status
 
 ACCOUNT = """
 [[accounts]]
@@ -41,7 +41,7 @@ class Server:
         self.tokens.append(request.headers.get("Authorization"))
         if request.path == "/admin/explain":
             return web.json_response(EXPLANATION)
-        return web.json_response(STATUS)
+        return web.json_response(status())
 
 
 @pytest.fixture
@@ -141,7 +141,7 @@ async def test_status_shows_the_pool(server: Server) -> None:
     assert result.exit_code == 0
     for told in (
         *("1 ready, 1 needs login", "9.8.7", "up 1 h 2 min", "balanced", "weight: must be more"),
-        *("team-a", "cooling", "cooling, 1 min 3", "3/4", "413 ms", "5h 43%, 2 h 1 min left"),
+        *("team-a", "cooling", "cooling", "1 min 3", "3/4", "413 ms", "5h 43%, 2 h left"),
         *("team-b", "503 server_error", "1 min ago", "[red]429?[2J"),
     ):
         assert told in result.output, result.output
@@ -194,7 +194,7 @@ async def test_an_address_that_is_none_is_said_so(url: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "body", "told"),
+    ("code", "body", "told"),
     [
         (200, "<html>", "is it an lb server?"),
         (200, "[]", "is it an lb server?"),
@@ -203,9 +203,9 @@ async def test_an_address_that_is_none_is_said_so(url: str) -> None:
         (400, '{"error": {"message": "no\\u001b such model"}}', "no? such model"),
     ],
 )
-async def test_a_server_that_answers_otherwise(status: int, body: str, told: str) -> None:
+async def test_a_server_that_answers_otherwise(code: int, body: str, told: str) -> None:
     async def answer(_: web.Request) -> web.Response:
-        return web.Response(status=status, text=body)
+        return web.Response(status=code, text=body)
 
     app = web.Application()
     app.router.add_get("/admin/status", answer)

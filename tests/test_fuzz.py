@@ -193,7 +193,10 @@ async def test_a_body_that_cannot_be_read_is_refused(name: str, door: Door) -> N
     assert reply.seconds < 2.0
 
 
-HEAD = b"POST /v1/responses HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+HEAD = (
+    b"POST /v1/responses HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+    b"Content-Type: application/json\r\n"
+)
 WHOLE = HEAD + b"Content-Length: %d\r\n" % len(GOOD)
 HEADS: dict[str, bytes] = {
     "no HTTP": b"hello\r\n\r\n",

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from attrs import frozen
 
 LONGEST_ANSWER_S = 8.0
+SILENCE_S = 0.25  # a server that could answer has done so by then
 _STATUS = re.compile(rb"HTTP/1\.[01] (\d{3}) ")
 
 
@@ -58,7 +59,9 @@ def post(
 async def send(url: str, request: bytes, *, half_close: bool = False) -> Reply:
     """Send ``request`` as it is and read until the server hangs up.
 
-    Raises: TimeoutError when it does not in time: the server hangs.
+    ``half_close``: when nothing comes, because the request is not finished, say that no more will.
+
+    Raises: TimeoutError when the server does not hang up in time: it hangs.
     """
     place = urlsplit(url)
     loop = asyncio.get_running_loop()
@@ -69,9 +72,18 @@ async def send(url: str, request: bytes, *, half_close: bool = False) -> Reply:
             writer.write(request)
             await writer.drain()
             if half_close:
-                writer.write_eof()
+                parts.append(await _first_word(reader, writer))
         with contextlib.suppress(ConnectionError):
             while part := await reader.read(65536):
                 parts.append(part)
         writer.close()
     return Reply(b"".join(parts), loop.time() - began)
+
+
+async def _first_word(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
+    try:
+        async with asyncio.timeout(SILENCE_S):
+            return await reader.read(65536)
+    except TimeoutError:
+        writer.write_eof()
+        return b""

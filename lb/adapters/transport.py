@@ -39,11 +39,15 @@ def new_session() -> aiohttp.ClientSession:
 
 @define(eq=False)
 class Answer:
-    """An upstream's answer, its head read. ``headers`` are lower-case."""
+    """An upstream's answer, its head read.
+
+    ``headers`` are lower-case; ``idle_s`` seconds of silence in its body break it off.
+    """
 
     status: int
     headers: Mapping[str, str]
     origin: str
+    idle_s: float
     _response: aiohttp.ClientResponse
 
     async def chunk(self) -> bytes:
@@ -59,17 +63,25 @@ class Answer:
     async def read(self, limit_bytes: int = LONGEST_ANSWER_BYTES) -> bytes:
         """The whole body.
 
-        Raises: Problem when the connection breaks, or the body passes the limit.
+        Raises: Problem when the connection breaks or falls silent, or the body passes the limit.
         """
         pieces: list[bytes] = []
         size = 0
-        while piece := await self.chunk():
+        while piece := await self._next_piece():
             pieces.append(piece)
             size += len(piece)
             if size > limit_bytes:
                 self.close()
                 raise _garbage(f"its answer is longer than {limit_bytes >> 20} MiB")
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    async def _next_piece(self) -> bytes:
+        try:
+            async with asyncio.timeout(self.idle_s):
+                return await self.chunk()
+        except TimeoutError as error:
+            self.close()
+            raise problem_of(error, self.origin) from None
 
     def at_end(self) -> bool:
         """Whether everything has been read, so that the connection can serve again."""
@@ -111,7 +123,7 @@ class Transport:
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
             raise problem_of(error, origin) from error
         headers = {name.lower(): value for name, value in response.headers.items()}
-        return Answer(response.status, headers, origin, response)
+        return Answer(response.status, headers, origin, timeouts.idle_s, response)
 
 
 def origin_of(url: str) -> str:

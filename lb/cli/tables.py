@@ -24,8 +24,8 @@ STATES = {
     "paused": "dim",
 }
 VERDICTS = {"chosen": "bold green", "eligible": "", "second choice": "yellow", "out": "red"}
-COLUMNS = ("account", "state", "in flight", "latency", "answered", "failed", "windows", "why")
-WRAPPED = {"windows", "why", "where", "what is wrong", "what to do", "what it said", "models"}
+COLUMNS = ("account", "state", "busy", "latency", "good", "failed", "windows")
+WRAPPED = {"why", "where", "what is wrong", "what to do", "what it said", "models"}
 UNITS = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
 LONGEST_REASON = 80  # characters; the admin API has all of it
 Json = Mapping[str, Any]
@@ -77,13 +77,15 @@ def status(told: Json, now: float | None = None) -> RenderableType:
     refused = told.get("config", {}).get("problems", ())
     head += [_text(f"The configuration was refused: {problem}", "red") for problem in refused]
     instant = time.time() if now is None else now
-    rows = [_account(account, instant) for account in told.get("accounts", ())]
+    found = told.get("accounts", ())
+    rows = [_account(account, instant) for account in found]
     # what is empty for every account takes no room on a narrow screen
     shown = [number for number, cells in enumerate(zip(*rows, strict=True)) if any(map(str, cells))]
     table = _table(*(COLUMNS[number] for number in shown))
     for row in rows:
         table.add_row(*(row[number] for number in shown))
-    return Group(*head, table)
+    whys = [f"{each.get('id')}: {why}" for each in found if (why := _why(each, instant))]
+    return Group(*head, table, _text(""), *map(_text, whys))
 
 
 def explanation(told: Json) -> RenderableType:
@@ -109,13 +111,12 @@ def _account(told: Json, now: float) -> list[Text]:
     windows = (_text(_window(window, now)) for window in told.get("windows", ()))
     return [
         _text(told.get("id"), "bold"),
-        _text(f"{state}, {until}" if until else state, STATES.get(state, "")),
+        Text("\n").join([_text(state, STATES.get(state, "")), *([_text(until)] if until else [])]),
         _text(f"{told.get('in_flight', 0)}/{told.get('limit') or told.get('max_in_flight')}"),
         _text("" if latency_ms is None else f"{latency_ms:.0f} ms"),
         _text(counts.get("succeeded", 0)),
         _text(counts.get("failed", 0), "red" if counts.get("failed") else ""),
         Text("\n").join(windows),
-        _text(_why(told, now)),
     ]
 
 
@@ -132,18 +133,18 @@ def _why(told: Json, now: float) -> str:
 
 
 def _window(told: Json, now: float) -> str:
-    left = _until(told.get("resets_at"), now)
+    left = _until(told.get("resets_at"), now, units=1)
     return f"{told.get('name')} {told.get('used', 0):.0%}" + (f", {left}" if left else "")
 
 
-def _until(instant: float | None, now: float) -> str:
+def _until(instant: float | None, now: float, units: int = 2) -> str:
     if not instant:
         return ""
-    return f"{_span(instant - now)} left" if instant > now else "over"
+    return f"{_span(instant - now, units)} left" if instant > now else "over"
 
 
-def _span(seconds: float) -> str:
-    """A length of time in its two largest units."""
+def _span(seconds: float, units: int = 2) -> str:
+    """A length of time in its largest ``units`` units."""
     left, parts = max(0, round(seconds)), []
     for name, size in UNITS:
         if left >= size:
@@ -151,7 +152,7 @@ def _span(seconds: float) -> str:
             left %= size
         elif parts:
             break
-    return " ".join(parts[:2]) or "0 s"
+    return " ".join(parts[:units]) or "0 s"
 
 
 def _cut(text: object) -> str:
@@ -165,7 +166,7 @@ def _text(value: object, style: str = "") -> Text:
 
 
 def _table(*columns: str) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1))
     for column in columns:
         table.add_column(column, overflow="fold", no_wrap=column not in WRAPPED)
     return table

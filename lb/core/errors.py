@@ -88,7 +88,7 @@ class Problem(Exception):  # noqa: N818  # the house's word
         return told
 
     def frame(self, response_id: str = "", sequence_number: int = 0) -> bytes:
-        """The last frame of a stream that could not go on: ``response.failed``, under its own id."""
+        """The last frame of a stream that cannot go on: ``response.failed``, under its own id."""
         response = {
             "id": response_id or "resp_lb_failed",
             "object": "response",

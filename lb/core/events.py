@@ -33,7 +33,7 @@ class Doubted(Event):
 
 @frozen
 class Throttled(Event):
-    """A burst limit, on the upstream's word. ``until``: unix seconds, None when it named no time."""
+    """A burst limit, on the upstream's word. ``until``: unix seconds, None: it named no time."""
 
     reason: str
     until: float | None = None

@@ -24,8 +24,8 @@ from lb.core.events import (
     Succeeded,
     Throttled,
 )
-from lb.core.health import Health, State, step
-from lb.core.slot import SERVES, Mishap, Origin, Slot, Verdict
+from lb.core.health import WELL, State, step
+from lb.core.slot import Mishap, Origin, Slot, Verdict
 from lb.core.strategies import Strategy
 from lb.core.windows import merge
 
@@ -44,18 +44,9 @@ class Wait:
     busy: bool
 
 
-@frozen
-class Opinion:
-    """What the pool thinks of one account for one request."""
-
-    account: str
-    verdict: str
-    reason: str
-
-
 @define(eq=False)
 class Pool:
-    """The live pool. Synchronous and clockless: ``now`` (unix seconds) and ``rng`` are arguments."""
+    """The live pool. No clock, no chance: ``now`` (unix seconds) and ``rng`` are arguments."""
 
     strategy: Strategy
     slots: dict[str, Slot] = field(factory=dict)
@@ -78,7 +69,7 @@ class Pool:
                 slot.origin = Origin()
             changed = slot.account.api_key != account.api_key or slot.account.kind != account.kind
             if changed and slot.health.state is State.REFUSED:
-                slot.health = Health()
+                slot.health = WELL
             if slot.account.max_in_flight != account.max_in_flight:
                 slot.limit = float(account.max_in_flight)
             slot.account = account
@@ -107,7 +98,7 @@ class Pool:
         ``shunned`` are accounts tried already. The verdict is READY or SECOND. Give the place back
         with ``release``.
         """
-        found = self._find(ask, now, rng, shunned)
+        found = self.find(ask, now, rng, shunned)
         if found is not None:
             slot = found[0]
             self._picks += 1
@@ -116,9 +107,10 @@ class Pool:
             slot.take(now, self._picks)
         return found
 
-    def _find(
-        self, ask: Ask, now: float, rng: Random, shunned: Collection[str]
+    def find(
+        self, ask: Ask, now: float, rng: Random, shunned: Collection[str] = ()
     ) -> tuple[Slot, Verdict] | None:
+        """As ``pick``, but nothing is reserved."""
         home = self.home(ask, now)
         for group in self._groups:
             ready: list[Slot] = []
@@ -184,21 +176,6 @@ class Pool:
             return True
         return changed or isinstance(event, (Blocked, Restored))
 
-    def explain(self, ask: Ask, now: float, rng: Random) -> tuple[str | None, list[Opinion]]:
-        """Who would be chosen now, and what is thought of each account; nothing is reserved."""
-        found = self._find(ask, now, rng, ())
-        chosen = found[0].id if found else None
-        opinions = []
-        for slot in self.slots.values():
-            verdict = slot.judge(ask, now) if slot.account.enabled else Verdict.PAUSED
-            word = "out"
-            if slot.id == chosen:
-                word = "chosen"
-            elif verdict in SERVES:
-                word = verdict.value
-            opinions.append(Opinion(slot.id, word, reason_of(slot, verdict, ask)))
-        return chosen, opinions
-
 
 def origin_of(account: Account) -> str:
     """Scheme, host and port an account is reached at: what is up or down together."""
@@ -217,31 +194,6 @@ def _at_home(
         return None
     slots = [*ready, *second] if ask.anchors or not ready else ready
     return next((slot for slot in slots if slot.id == home), None)
-
-
-def reason_of(slot: Slot, verdict: Verdict, ask: Ask) -> str:
-    """Why a slot was judged so, in words."""
-    health = slot.health
-    match verdict:
-        case Verdict.READY | Verdict.SECOND if health.state is State.DOUBTFUL:
-            return f"doubtful: {health.reason}"
-        case Verdict.COOLING | Verdict.EXHAUSTED | Verdict.REFUSED | Verdict.PAUSED:
-            return health.reason or verdict.name.lower()
-        case Verdict.BLOCKED:
-            return f"the upstream said it has no {ask.model} ({slot.blocks[ask.model].reason})"
-        case Verdict.FIELD:
-            fields = sorted(n for n in ask.needs if slot.account.fields.get(n) == "reject")
-            return f"does not take {', '.join(fields)}"
-        case Verdict.BUSY:
-            return f"{slot.in_flight} of {slot.limit:.0f} places taken"
-        case Verdict.READY:
-            return f"{slot.in_flight} in flight"
-        case Verdict.SECOND if slot.origin.streak:
-            return "its host could not be reached"
-        case Verdict.SECOND:
-            return "a usage window is full"
-        case _:
-            return verdict.value
 
 
 def _restores(slot: Slot, event: Measured) -> bool:

@@ -4,7 +4,7 @@ from typing import Final
 
 
 class Secret:
-    """A credential. ``repr``, ``str``, ``format`` and pickling give stars; only ``reveal()`` tells."""
+    """A credential. ``repr``, ``str`` and ``format`` give stars; only ``reveal()`` tells."""
 
     __slots__ = ("_value",)
 

@@ -6,7 +6,7 @@ from attrs import define, field, frozen
 
 from lb.core.account import Account, Ask
 from lb.core.events import Blocked
-from lb.core.health import OUT_UNTIL, Health, State
+from lb.core.health import OUT_UNTIL, WELL, Health, State
 from lb.core.load import Load
 from lb.core.windows import Window, headroom
 
@@ -94,7 +94,7 @@ class Slot:
     """``limit`` is how many may be in flight at present (AIMD, at most the account's own cap)."""
 
     account: Account
-    health: Health = Health()
+    health: Health = WELL
     origin: Origin = field(factory=Origin)
     windows: tuple[Window, ...] = ()
     load: Load = field(factory=Load)

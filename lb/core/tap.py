@@ -37,10 +37,12 @@ TERMINAL = {
 }
 _ITEM_DONE = "response.output_item.done"
 _NAMED = re.compile(
-    rb"event: ?(?:error|response\.(?:completed|failed|incomplete|output_item\.done)|codex\.rate_limits)"
+    rb"event: ?(?:error|codex\.rate_limits"
+    rb"|response\.(?:completed|failed|incomplete|output_item\.done))"
 )
 _TYPED = re.compile(
-    rb'"type": ?"(?:error|response\.(?:completed|failed|incomplete|output_item\.done)|codex\.rate_limits)"'
+    rb'"type": ?"(?:error|codex\.rate_limits'
+    rb'|response\.(?:completed|failed|incomplete|output_item\.done))"'
 )
 _NUMBER = re.compile(rb'"sequence_number": ?(\d{1,12})')
 
@@ -111,19 +113,16 @@ class Tap:
     failure: bytes = b""
     owned: list[str] = field(factory=list)
     readings: list[bytes] = field(factory=list)
-    runs: int = 0
     _last: bytes = b""
     _pattern: re.Pattern[bytes] | None = None
 
     def look(self, run: bytes) -> bytes:
         """Watch a run of whole frames; gives back the part up to and with the terminal frame."""
-        if self.phase is Phase.CONTENT and self._pattern is not None:
-            self.runs += 1
-            self._last = run
-            if self._pattern.search(run) is None:
-                return run
-        elif self.phase is Phase.ENDED:
+        if self.phase is Phase.ENDED:
             return b""
+        self._last = run
+        if self.phase is Phase.CONTENT and self._pattern and not self._pattern.search(run):
+            return run
         return self._read(run)
 
     def _read(self, run: bytes) -> bytes:
@@ -210,6 +209,8 @@ class Tap:
             self._keep_item(item)
         self.outcome = response.status or "completed"
         self.phase = Phase.ENDED
+        if self.outcome == "failed":
+            self.failure = b'{"type":"response.failed","response":%b}' % answer
 
 
 CIPHER_PREFIX = 96  # characters of a ciphertext that tell it apart from any other

@@ -117,15 +117,7 @@ class Tries:
         Raises: Problem for a refusal, a failure before content, a cut, silence, garbage.
         """
         try:
-            if answer.status != 200:
-                body = await answer.read(LONGEST_ERROR_BYTES)
-                raise attempt.kind.blame(answer.status, answer.headers, body, self.clock.now())
-            content_type = answer.headers.get("content-type", "")
-            if content_type.startswith("text/event-stream"):
-                return await self._stream(call, attempt, answer)
-            if call.stream or not content_type.startswith("application/json"):
-                raise _unexpected(f"content type {content_type[:80] or 'none'}")
-            return await self._whole(attempt, answer)
+            return await self._read(call, attempt, answer)
         except Garbage:
             answer.close()
             raise _unexpected("not a response") from None
@@ -133,8 +125,19 @@ class Tries:
             answer.close()
             raise
 
+    async def _read(self, call: Call, attempt: Attempt, answer: Answer) -> Opened:
+        if answer.status != 200:
+            body = await answer.read(LONGEST_ERROR_BYTES)
+            raise attempt.kind.blame(answer.status, answer.headers, body, self.clock.now())
+        content_type = answer.headers.get("content-type", "")
+        if content_type.startswith("text/event-stream"):
+            return await self._stream(call, attempt, answer)
+        if call.stream or not content_type.startswith("application/json"):
+            raise _unexpected(f"content type {content_type[:80] or 'none'}")
+        return await self._whole(attempt, answer)
+
     async def _stream(self, call: Call, attempt: Attempt, answer: Answer) -> Opened:
-        stream = Stream(answer, attempt.slot.account.timeouts.idle_s)
+        stream = Stream(answer, answer.idle_s)
         held = []
         while stream.tap.phase is Phase.HELD:
             held.append(await stream.next())
@@ -164,6 +167,7 @@ class Tries:
         attempt.began_at = self.clock.now()
         tap = Tap()
         tap.whole(body)
+        self._raise_failure(attempt, tap)
         return Opened(attempt, tap, answer, body)
 
 

@@ -29,6 +29,8 @@ from lb.proxy.waiting import Queue, Waiter
 SPARE_ATTEMPTS = 8  # beyond one for each account: refusals are unbilled and cheap
 MORE_LAPS = 2  # when everybody was tried once and only soft faults were seen
 BACKOFF_S = 0.1  # before another lap: doubles, full jitter
+MOST_FIELDS_LEARNT = 64  # clients choose the names
+NEVER_DROPPED = frozenset({"model", "input", "instructions", "tools", "stream", "store"})
 LEAST_LEFT_S = 0.2  # no attempt starts with less of the client's deadline left
 
 
@@ -59,7 +61,8 @@ class Dispatch:
     """Carries calls to accounts.
 
     ``on_event`` hears every event of the pool after it was taken up, and whether it changed
-    anything; ``patience_s`` how long a request may wait in all for an account that is only out for a moment.
+    anything; ``patience_s`` how long a request may wait in all for an account that is only out
+    for a moment.
     """
 
     pool: Pool
@@ -199,7 +202,7 @@ class Dispatch:
         slot, now = attempt.slot, self.clock.now()
         problem.model = problem.model or hunt.call.ask.model
         if problem.blame is Blame.CLIENT:
-            self._drop_or_raise(slot, problem)
+            self._drop_or_raise(hunt, slot, problem)
             return
         if problem.blame is Blame.ANCHOR:
             self._strip_or_raise(hunt, problem)
@@ -215,10 +218,15 @@ class Dispatch:
         if problem.blame in (Blame.SOFT, Blame.ORIGIN):
             hunt.tried.add(slot.id)
 
-    def _drop_or_raise(self, slot: Slot, problem: Problem) -> None:
-        """An account that refuses a parameter by name learns to leave it out; asked once more."""
-        name = problem.param
-        if problem.code != "unsupported_parameter" or not name or name in slot.account.fields:
+    def _drop_or_raise(self, hunt: Hunt, slot: Slot, problem: Problem) -> None:
+        """A ChatGPT account that refuses a parameter by name learns to leave it out; asked anew.
+
+        Elsewhere such a word is about the model, and the client's to hear.
+        """
+        name = problem.param or ""
+        learns = slot.account.kind == "chatgpt" and problem.code == "unsupported_parameter"
+        learnt = len(slot.account.fields) > MOST_FIELDS_LEARNT or name in slot.account.fields
+        if not learns or learnt or name in NEVER_DROPPED or name not in hunt.call.body:
             raise problem
         fields = {**slot.account.fields, name: "strip"}
         slot.account = evolve(slot.account, fields=fields)

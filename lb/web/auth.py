@@ -1,10 +1,10 @@
 """Who asks, and may they: client keys by digest, admin by token or from this machine."""
 
+import re
 from collections.abc import Mapping
 from hashlib import sha256
 from hmac import compare_digest
 from ipaddress import ip_address
-from urllib.parse import urlsplit
 
 from aiohttp import web
 from attrs import frozen
@@ -12,9 +12,10 @@ from attrs import frozen
 from lb.config import Config, Key
 from lb.core.account import admits
 from lb.core.errors import Blame, Problem
+from lb.core.fields import rejectable
 
 _FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip")
-_LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]", "::1"})
+_LOCAL_HOST = re.compile(r"(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?", re.IGNORECASE)
 
 
 @frozen
@@ -47,6 +48,7 @@ class Doorman:
     def __init__(self, config: Config) -> None:
         self._keys: Mapping[bytes, Key] = {key.digest: key for key in config.keys}
         self._admin = config.server.admin_token
+        self.rejectable = rejectable(config.fields)
 
     def client(self, request: web.Request) -> Client:
         """The client behind a request. Raises: Problem (401, 421) when it may not enter."""
@@ -91,7 +93,7 @@ def _check_local(request: web.Request, why: str) -> None:
     local = bool(peer) and isinstance(peer, tuple) and ip_address(peer[0].split("%")[0]).is_loopback
     if not local or any(name in request.headers for name in _FORWARDED):
         raise _unauthorized(f"Not allowed: {why}.", "Configure [[keys]] and send one.")
-    if urlsplit(f"//{request.host}").hostname not in _LOCAL_NAMES:  # a rebound DNS name
+    if _LOCAL_HOST.fullmatch(request.host) is None:  # a rebound DNS name
         raise Problem(
             "This server does not answer to the name in the Host header;"
             " without a key it is known as localhost or 127.0.0.1 only.",
@@ -105,7 +107,7 @@ def _check_local(request: web.Request, why: str) -> None:
 def _check_origin(request: web.Request) -> None:
     """A page of another site in the operator's browser may not act in his name."""
     origin = request.headers.get("Origin")
-    if origin is not None and urlsplit(origin).netloc != request.host:
+    if origin is not None and origin.partition("://")[2] != request.host:
         raise Problem(
             "Requests from other sites are not allowed.",
             status=403,

@@ -34,6 +34,8 @@ async def canonical(request: web.Request, handler: Handler) -> web.StreamRespons
         problem = _of_router(request, unknown)
         status = problem.status
         response = answer_to(request, problem, request_id)
+    except ConnectionError:
+        raise  # the client left in the middle of its own request
     except Exception:  # noqa: BLE001  # nothing leaves here as a traceback
         _log.exception("unexpected", request_id=request_id, path=request.path)
         problem = Problem("Something went wrong here; the log has the details.", status=500)

@@ -1,16 +1,11 @@
 import asyncio
-import base64
 import json
-import stat
-import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
 from aiohttp import web
-from attrs import define, field
 
 from lb.adapters import authfile
 from lb.adapters.credentials import Credentials
@@ -18,108 +13,22 @@ from lb.core.account import Account
 from lb.core.errors import Blame, Problem
 from lb.core.secret import Secret
 from lb.core.upstreams.chatgpt import Bearer
-
-NOW = 1_795_000_000.0
-HOUR = 3600.0
-Play = Callable[[dict[str, Any]], Awaitable[web.Response]]
-
-
-def jwt(expires_at: float, **claims: Any) -> str:
-    text = json.dumps({"exp": int(expires_at), **claims}).encode()
-    return f"eyJhbGciOiJub25lIn0.{base64.urlsafe_b64encode(text).decode().rstrip('=')}.c2ln"
-
-
-OLD = jwt(NOW + 60, n="old")
-NEW = jwt(NOW + HOUR, n="new")
-
-
-@define
-class Clock:
-    now: float = NOW
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@define
-class Issuer:
-    """A scripted issuer: each refresh token is good for one use; ``plays`` come first."""
-
-    url: str = ""
-    good: str = "rt_0"
-    uses: int = 0
-    asked: list[dict[str, Any]] = field(factory=list)
-    plays: list[Play] = field(factory=list)
-
-    async def answer(self, request: web.Request) -> web.Response:
-        question = json.loads(await request.read())
-        self.asked.append({**question, "content-type": request.content_type})
-        if self.plays:
-            return await self.plays.pop(0)(question)
-        return self.rotate(question)
-
-    def rotate(self, question: dict[str, Any]) -> web.Response:
-        if question["refresh_token"] != self.good:
-            error = {"error": {"code": "refresh_token_reused", "message": self.good}}
-            return web.json_response(error, status=401)
-        self.uses += 1
-        self.good = f"rt_{self.uses}"
-        return web.json_response({"access_token": NEW, "refresh_token": self.good, "id_token": "i"})
-
-
-@pytest.fixture
-async def issuer() -> AsyncIterator[Issuer]:
-    scripted = Issuer()
-    app = web.Application()
-    app.router.add_post("/oauth/token", scripted.answer)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    scripted.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    yield scripted
-    await runner.cleanup()
-
-
-@pytest.fixture
-async def session() -> AsyncIterator[aiohttp.ClientSession]:
-    async with aiohttp.ClientSession(
-        auto_decompress=False, skip_auto_headers=("Content-Type", "User-Agent")
-    ) as opened:
-        yield opened
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def file(tmp_path: Path) -> Path:
-    path = tmp_path / "auth.json"
-    save(path, OLD, "rt_0")
-    return path
-
-
-@pytest.fixture
-def account(file: Path, issuer: Issuer) -> Account:
-    return Account("a", "chatgpt", auth_file=str(file), issuer=issuer.url)
-
-
-@pytest.fixture
-def credentials(session: aiohttp.ClientSession, clock: Clock) -> Credentials:
-    return Credentials(session, clock)
-
-
-def save(path: Path, access: str, refresh: str) -> None:
-    tokens = {"access_token": access, "refresh_token": refresh, "account_id": "acct", "x": 1}
-    path.write_text(json.dumps({"OPENAI_API_KEY": None, "tokens": tokens, "extra": [1]}))
-    path.chmod(0o644)
-
-
-def saved(path: Path) -> dict[str, Any]:
-    document: dict[str, Any] = json.loads(path.read_text())
-    return document
+from tests.adapters.issuing import (
+    HOUR,
+    NEW,
+    NOW,
+    OLD,
+    Clock,
+    Issuer,
+    jwt,
+    mode,
+    names,
+    outage,
+    page,
+    put,
+    save,
+    saved,
+)
 
 
 async def test_a_key_is_there_at_once(credentials: Credentials) -> None:
@@ -151,17 +60,6 @@ async def test_a_token_that_lasts_is_read_once_and_never_refreshed(
     clock.now = NOW + HOUR - 299
     assert credentials.ready(account) is None
     assert issuer.asked == []
-
-
-@pytest.mark.parametrize("place", ["id_token", "access_token"])
-async def test_the_account_id_may_be_a_claim(
-    credentials: Credentials, account: Account, file: Path, place: str
-) -> None:
-    told = jwt(NOW + HOUR, **{authfile.CLAIMS: {"chatgpt_account_id": "acct_9"}})
-    file.write_text(json.dumps({"tokens": {"access_token": NEW, place: told}}))
-    bearer = await credentials.secret(account)
-    assert isinstance(bearer, Bearer)
-    assert bearer.account_id == "acct_9"
 
 
 async def test_two_hundred_callers_make_one_refresh(
@@ -206,8 +104,8 @@ async def test_the_file_is_whole_and_private_before_the_token_is_used(
         "x": 1,
     }
     assert (document["extra"], document["last_refresh"]) == ([1], "2026-11-18T11:06:40Z")
-    assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    assert sorted(path.name for path in file.parent.iterdir()) == ["auth.json", "auth.json.lock"]
+    assert mode(file) == 0o600
+    assert names(file.parent) == ["auth.json", "auth.json.lock"]
 
 
 async def test_a_refused_token_is_refreshed_once_for_all_who_used_it(
@@ -283,18 +181,10 @@ async def test_a_refused_login_needs_a_person(
     assert len(issuer.asked) == 1
 
 
-async def _page(_question: dict[str, Any]) -> web.Response:
-    return web.Response(status=403, text="<html>", content_type="text/html")
-
-
-async def _outage(_question: dict[str, Any]) -> web.Response:
-    return web.json_response({"error": "server_error"}, status=503)
-
-
 async def test_a_bad_moment_of_the_issuer_is_outlasted(
     credentials: Credentials, account: Account, issuer: Issuer
 ) -> None:
-    issuer.plays += [_outage, _page]
+    issuer.plays += [outage, page]
     assert await credentials.secret(account) == Secret(NEW)
     assert len(issuer.asked) == 3
 
@@ -302,7 +192,7 @@ async def test_a_bad_moment_of_the_issuer_is_outlasted(
 async def test_a_token_near_its_end_is_used_on_while_the_issuer_is_down(
     credentials: Credentials, account: Account, issuer: Issuer, clock: Clock
 ) -> None:
-    issuer.plays += [_outage] * 3
+    issuer.plays += [outage] * 3
     assert await credentials.secret(account) == Secret(OLD)
     assert credentials.ready(account) == Secret(OLD)  # without asking again for a while
     clock.now += 11
@@ -373,48 +263,11 @@ async def test_what_a_kill_left_behind_does_no_harm(
     assert await credentials.secret(account) == Secret(NEW)
 
 
-async def test_a_kill_at_any_moment_leaves_a_whole_file(file: Path) -> None:
-    writer = """
-import itertools, pathlib, sys
-from lb.adapters import authfile
-for n in itertools.count():
-    authfile.write(pathlib.Path(sys.argv[1]), {"tokens": {"access_token": str(n) * 9999}})
-    n or print("written", flush=True)
-"""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", writer, str(file), stdout=asyncio.subprocess.PIPE
-    )
-    assert process.stdout is not None
-    assert await process.stdout.readline() == b"written\n"
-    process.kill()
-    await process.wait()
-    assert authfile.read(file).access.reveal()
-    assert stat.S_IMODE(file.stat().st_mode) == 0o600
-
-
-def test_a_write_that_fails_leaves_the_old_file(file: Path) -> None:
-    before = file.read_bytes()
-    with pytest.raises(TypeError):
-        authfile.write(file, {"tokens": object()})
-    assert file.read_bytes() == before
-    assert [path.name for path in file.parent.iterdir()] == ["auth.json"]
-
-
-def test_a_link_to_the_file_stays_a_link(file: Path, tmp_path: Path) -> None:
-    link = tmp_path / "link.json"
-    link.symlink_to(file)
-    authfile.write(link, {"tokens": {}})
-    assert link.is_symlink()
-    assert saved(file) == {"tokens": {}}
-
-
 @pytest.mark.parametrize("text", [None, "", "{", "[]", "{}", '{"tokens":null}', '{"tokens":{}}'])
 async def test_a_file_without_a_login_needs_a_person(
     credentials: Credentials, account: Account, file: Path, text: str | None
 ) -> None:
-    file.unlink()
-    if text is not None:
-        file.write_text(text)
+    put(file, text)
     with pytest.raises(Problem) as caught:
         await credentials.secret(account)
     assert (caught.value.blame, caught.value.code) == (Blame.TOKEN, "login_missing")
@@ -423,7 +276,7 @@ async def test_a_file_without_a_login_needs_a_person(
 async def test_a_login_without_a_refresh_token_lasts_as_long_as_its_token(
     credentials: Credentials, account: Account, file: Path
 ) -> None:
-    file.write_text(json.dumps({"tokens": {"access_token": "opaque", "account_id": "x"}}))
+    put(file, json.dumps({"tokens": {"access_token": "opaque", "account_id": "x"}}))
     token = await credentials.secret(account)
     assert token == Secret("opaque")
     with pytest.raises(Problem) as caught:

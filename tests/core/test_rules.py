@@ -73,6 +73,13 @@ def test_a_file_id_is_found_behind_escapes() -> None:
     assert prepare(Body.parse(source)) == {"file_id"}
 
 
+def test_a_tool_of_two_types_is_a_400() -> None:
+    body = Body.parse(b'{"model":"m","input":"hi","tools":[{"type":1,"type":"mcp"}]}')
+    with pytest.raises(Problem, match="names its type twice") as caught:
+        prepare(body)
+    assert caught.value.param == "tools"
+
+
 def test_a_pretty_body_keeps_its_fields_as_they_are() -> None:
     body = Body.parse(b'{ "model" : "m",\n "input" : [ 1.0, "\\u0041" ] }')
     prepare(body)

@@ -116,7 +116,7 @@ def test_resets(error: dict[str, Any], until: float | None) -> None:
 def test_rate_limit_headers_are_windows() -> None:
     headers = {
         "x-ratelimit-limit-requests": "5000",
-        "x-ratelimit-remaining-requests": "4000",
+        "x-ratelimit-remaining-requests": "1250",
         "x-ratelimit-reset-requests": "12ms",
         "x-ratelimit-limit-tokens": "160000",
         "x-ratelimit-remaining-tokens": "0",
@@ -125,7 +125,7 @@ def test_rate_limit_headers_are_windows() -> None:
         "x-ratelimit-remaining-project-tokens": "75",
     }
     assert signals.windows_of_headers(headers, NOW) == (
-        Window("requests", pytest.approx(0.2), NOW + 0.012, None, NOW),
+        Window("requests", 0.75, NOW + 0.012, None, NOW),
         Window("tokens", 1.0, NOW + 360, None, NOW),
         Window("project-tokens", 0.25, None, None, NOW),
     )

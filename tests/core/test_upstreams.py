@@ -113,7 +113,7 @@ def test_chatgpt_gets_what_it_demands() -> None:
     ],
 )
 def test_instructions_are_missing_only_in_the_codex_form(
-    fields: dict[str, Any], codex: bool, instructions: str | None
+    fields: dict[str, Any], *, codex: bool, instructions: str | None
 ) -> None:
     assert body("chatgpt", fields, codex=codex).get("instructions") == instructions
 

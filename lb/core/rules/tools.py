@@ -56,6 +56,7 @@ def tools_have_types(body: Body) -> None:
         if tool.get("type") is None:
             raise missing(f"tools[{at}].type")
         expect(tool["type"], str, f"tools[{at}].type")
+    raise invalid_value("tools", "a tool names its type twice.")
 
 
 def tools_are_native(body: Body) -> None:

@@ -8,6 +8,7 @@ from lb import __version__
 from lb.core import events
 from lb.core.account import Ask
 from lb.core.errors import Blame, Problem
+from lb.core.explain import explain as explanation
 from lb.core.nobody import describe
 from lb.core.slot import SERVES, Slot
 from lb.proxy.gateway import Gateway
@@ -70,7 +71,7 @@ async def explain(request: web.Request) -> web.Response:
         session=f"session:{session}" if session else "",
     )
     now = gateway.clock.now()
-    chosen, opinions = gateway.pool.explain(ask, now, gateway.rng)
+    chosen, opinions = explanation(gateway.pool, ask, now, gateway.rng)
     answer = {
         "model": model,
         "chosen": chosen,

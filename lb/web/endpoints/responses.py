@@ -55,7 +55,7 @@ async def create(request: web.Request) -> web.StreamResponse:
 def call_of(request: web.Request, client: Client, source: bytes, received_at: float) -> Call:
     """The prepared request. Raises: Problem (400, 403) for what is wrong with it."""
     body = Body.parse(source)
-    needs = prepare(body)
+    needs = prepare(body, request.app[DOORMAN][0].rejectable)
     model = body.get("model")
     client.check_model(model)
     headers = forwarded(request.headers)
