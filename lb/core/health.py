@@ -27,6 +27,7 @@ from lb.core.events import (
 DOUBT_S = 0.5  # first doubt; doubles, full jitter (AWS: exponential backoff and jitter)
 LONGEST_DOUBT_S = 30.0
 BURST_S = 1.0  # a 429 that names no time; most such accounts serve again within 3 s
+LEAST_BURST_S = 0.02  # a 429 that says "at once"; doubles up to BURST_S while it keeps saying so
 LONGEST_BURST_S = 60.0
 REFRESH_S = 60.0  # a refresh that never reported back is over by then
 
@@ -50,6 +51,11 @@ _ANY: dict[type[Event], State] = {
     Refused: State.REFUSED,
     Paused: State.PAUSED,
 }
+_PROBED: dict[type[Event], State] = {
+    Succeeded: State.READY,
+    Restored: State.READY,
+    Doubted: State.DOUBTFUL,
+}
 TRANSITIONS: dict[State, dict[type[Event], State]] = {
     State.READY: {**_ANY, Succeeded: State.READY, Doubted: State.DOUBTFUL},
     State.DOUBTFUL: {
@@ -59,14 +65,11 @@ TRANSITIONS: dict[State, dict[type[Event], State]] = {
         Doubted: State.DOUBTFUL,
     },
     # answers that were under way when the limit struck prove nothing: only one that was asked for
-    # since then (by a canary, or of a half-open account) clears it, see `step`
-    State.COOLING: {**_ANY, Succeeded: State.READY, Restored: State.READY},
-    State.EXHAUSTED: {
-        **{kind: state for kind, state in _ANY.items() if kind is not Throttled},
-        Succeeded: State.READY,
-        Restored: State.READY,
-    },
-    State.REFRESHING: {**_ANY, Restored: State.READY},
+    # since then (by a canary, or of a half-open account) clears it; soft faults, and bursts of an
+    # exhausted account, count once it is half open, see `_succeeded`, `_doubted`, `_throttled`
+    State.COOLING: {**_ANY, **_PROBED},
+    State.EXHAUSTED: {**_ANY, **_PROBED},
+    State.REFRESHING: {**_ANY, **_PROBED},
     State.REFUSED: {Paused: State.PAUSED, Refused: State.REFUSED, Restored: State.READY},
     State.PAUSED: {Resumed: State.READY},
 }
@@ -113,8 +116,8 @@ def _succeeded(health: Health, state: State, event: Event) -> Health:
 
 def _doubted(health: Health, state: State, event: Event) -> Health:
     assert isinstance(event, Doubted)
-    if health.state is State.DOUBTFUL and event.at < health.until:
-        return health  # one incident, seen by several requests
+    if health.state is not State.READY and event.at < health.until:
+        return health  # one incident, seen by several requests; or out on firmer evidence
     wait_s = min(LONGEST_DOUBT_S, DOUBT_S * 2.0 ** min(health.streak, 10)) * event.jitter
     return _enter(health, state, event, event.at + wait_s, event.reason, health.streak + 1)
 
@@ -123,8 +126,14 @@ def _throttled(health: Health, state: State, event: Event) -> Health:
     assert isinstance(event, Throttled)
     if health.state is State.COOLING and event.at < health.until:
         return evolve(health, until=max(health.until, event.until or 0.0))
-    wait_s = min(LONGEST_BURST_S, BURST_S * 2.0 ** min(health.streak, 10))
-    until = event.until or event.at + wait_s * (1.0 + event.jitter / 4)
+    if health.state is State.EXHAUSTED and event.at < health.until:
+        return health  # the quota is the longer wait
+    doubled = 2.0 ** min(health.streak, 10)
+    if event.until is not None:
+        until = max(event.until, event.at + min(BURST_S, LEAST_BURST_S * doubled))
+    else:
+        wait_s = min(LONGEST_BURST_S, BURST_S * doubled)
+        until = event.at + wait_s * (1.0 + event.jitter / 4)
     return _enter(health, state, event, until, event.reason, health.streak + 1)
 
 

@@ -129,7 +129,7 @@ class Slot:
         state = self.health.state
         if state is not State.READY and state is not State.DOUBTFUL:
             return self._half_open(state, now)
-        if self.in_flight >= self.limit and self.in_flight >= 1:
+        if self.in_flight >= self.limit:
             return Verdict.BUSY
         if state is State.DOUBTFUL and now < self.health.until:
             return Verdict.SECOND
@@ -142,7 +142,13 @@ class Slot:
     def _half_open(self, state: State, now: float) -> Verdict:
         if state not in OUT_UNTIL or now < self.health.until:
             return _OF_STATE[state]
-        return Verdict.PROBING if now < self.probe_until else Verdict.READY
+        if now < self.probe_until:
+            return Verdict.PROBING
+        return Verdict.READY if self.has_room() else Verdict.BUSY
+
+    def has_room(self) -> bool:
+        """Whether the account's own cap leaves room for a probe, whatever the limit is now."""
+        return self.in_flight < self.account.max_in_flight
 
     def back_at(self, verdict: Verdict, ask: Ask) -> float | None:
         """When a slot so judged may serve again (unix seconds); None when no time can be told."""
@@ -166,7 +172,7 @@ class Slot:
         self.probe_until = 0.0
 
     def slow_down(self) -> None:
-        """A burst limit struck: half as many in flight (multiplicative decrease)."""
+        """A burst limit struck: half as many in flight, at least one (multiplicative decrease)."""
         self.limit = max(1.0, min(self.limit, float(self.in_flight)) / 2)
 
     def speed_up(self) -> None:

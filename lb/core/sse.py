@@ -6,6 +6,9 @@ Source: WHATWG HTML, section 9.2 (lines end in LF, CRLF or CR; a blank line ends
 
 import re
 from collections.abc import Iterator
+from typing import Any
+
+import msgspec
 
 from lb.core.errors import Problem
 
@@ -102,6 +105,11 @@ def read(frame: bytes) -> tuple[str, bytes]:
 def write(name: str, data: bytes) -> bytes:
     """A frame with an event name and one line of JSON data."""
     return b"event: %b\ndata: %b\n\n" % (name.encode(), data)
+
+
+def dumps(event: dict[str, Any]) -> str:
+    """An event's JSON as text."""
+    return msgspec.json.encode(event).decode()
 
 
 COMMENT = b": keepalive\n\n"

@@ -21,16 +21,11 @@ from lb.core.upstreams.signals import windows_of_event
 from lb.proxy.attempt import Opened
 from lb.proxy.dispatch import Dispatch, Hunt
 from lb.proxy.pulse import Pulse
+from lb.proxy.sinks import Sink
 
 T = TypeVar("T")
 _PASSED = ("x-codex-turn-state", "x-reasoning-included", "openai-processing-ms", "openai-version")
 """Headers of the upstream that a client may see; the account's own are not among them."""
-
-STREAM_HEADERS = {
-    "Content-Type": "text/event-stream; charset=utf-8",
-    "Cache-Control": "no-cache, no-transform",
-    "X-Accel-Buffering": "no",
-}
 
 
 @define(eq=False)
@@ -66,46 +61,42 @@ class Delivery:
             opened = self.opened = await self._unless_stopped(self.dispatch.opened(self.hunt))
             self.outcome = opened.tap.outcome
             self.first_byte_at = self.dispatch.clock.now()
-            headers = self._headers(opened)
+            headers = self.headers(opened)
             return web.Response(body=opened.head, headers=headers, content_type="application/json")
         finally:
             await self._settle()
 
-    async def relayed(self, request: web.Request) -> web.StreamResponse:
-        """The answer as a stream. Raises: Problem while nothing has been written."""
-        response = web.StreamResponse(headers={**STREAM_HEADERS, **self._headers(None)})
-        pulse = Pulse(request, response, self.keepalive_s, codex=self.call.codex)
+    async def relayed(self, sink: Sink) -> None:
+        """The answer as a stream. Raises: Problem while a status can still be told."""
+        pulse = Pulse(sink, self.keepalive_s)
         try:
             with pulse:
-                await self._relay(request, response, pulse)
+                await self._relay(sink, pulse)
         finally:
             await self._settle()
-        return response
 
-    async def _relay(
-        self, request: web.Request, response: web.StreamResponse, pulse: Pulse
-    ) -> None:
+    async def _relay(self, sink: Sink, pulse: Pulse) -> None:
         try:
             opened = self.opened = await self._unless_stopped(self.dispatch.opened(self.hunt))
         except Problem as problem:
             await pulse.settled()
-            if not response.prepared:
+            if not sink.started:
                 raise
-            await self._end(response, problem)
+            self.outcome = problem.code or "failed"
+            await sink.fail(problem, None)
             return
         await pulse.settled()
-        if not response.prepared:
-            response.headers.update(self._headers(opened))
-            await response.prepare(request)
+        await sink.start(self.headers(opened))
         self.first_byte_at = self.dispatch.clock.now()
         try:
-            await self._unless_stopped(self._runs(opened, response, pulse))
+            await self._unless_stopped(self._runs(opened, sink, pulse))
         except Problem as problem:
             self._blame(opened, problem)
-            await self._end(response, problem)
+            self.outcome = problem.code or "failed"
+            await sink.fail(problem, opened.tap)
         else:
             self.outcome = opened.tap.outcome
-            await response.write_eof()
+            await sink.end()
 
     async def _unless_stopped(self, work: Coroutine[object, object, T]) -> T:
         """Do ``work``; a stop of the server's own becomes the Problem the client is told."""
@@ -117,28 +108,18 @@ class Delivery:
             self.task.uncancel()
             raise self.stopped from None
 
-    async def _runs(self, opened: Opened, response: web.StreamResponse, pulse: Pulse) -> None:
+    async def _runs(self, opened: Opened, sink: Sink, pulse: Pulse) -> None:
         run, stream = opened.head, opened.stream
         while run:
             pulse.writing()
-            await response.write(run)
+            await sink.write(run)
             pulse.wrote()
             if opened.tap.readings:
                 self._measure(opened)
             run = await stream.next() if stream is not None else b""
         if opened.tap.failure:
-            problem = opened.attempt.kind.blame_event(opened.tap.failure, self.dispatch.clock.now())
-            self._blame(opened, problem)
-
-    async def _end(self, response: web.StreamResponse, problem: Problem) -> None:
-        """The last frame of a stream that cannot go on, under the answer's own id and number."""
-        self.outcome = problem.code or "failed"
-        tap = self.opened.tap if self.opened else None
-        frame = problem.frame(
-            tap.response_id if tap else "", tap.next_sequence_number() if tap else 0
-        )
-        await response.write(frame)
-        await response.write_eof()
+            now = self.dispatch.clock.now()
+            self._blame(opened, opened.attempt.kind.blame_event(opened.tap.failure, now))
 
     def _blame(self, opened: Opened, problem: Problem) -> None:
         clock, slot = self.dispatch.clock, opened.attempt.slot
@@ -155,7 +136,8 @@ class Delivery:
             if windows := windows_of_event(reading, now):
                 self.dispatch.learn(events.Measured(account, now, windows))
 
-    def _headers(self, opened: Opened | None) -> Mapping[str, str]:
+    def headers(self, opened: Opened | None = None) -> Mapping[str, str]:
+        """What the client is told of the answer; less before an account was ``opened``."""
         told = {"x-request-id": self.call.request_id}
         if opened is None:
             return told

@@ -1,38 +1,23 @@
-"""Keeps a quiet stream alive, and gives up on a client that does not read.
+"""Keeps a quiet answer alive, and gives up on a client that does not read.
 
-One timer a stream; on the fast path it is set and cancelled, nothing more.
+One timer an answer; on the fast path it is set and cancelled, nothing more.
 """
 
 import asyncio
 from types import TracebackType
 from typing import Self
 
-from aiohttp import web
-
-from lb.core.sse import COMMENT, KEEPALIVE_EVENT
+from lb.proxy.sinks import Sink
 
 STALLED_S = 60.0  # a client that takes nothing for this long is cut, and its upstream with it
 
 
 class Pulse:
-    """While inside: a keep-alive frame after every ``interval_s`` seconds of silence.
+    """While inside: a keep-alive after every ``interval_s`` seconds of silence."""
 
-    The first one sends the head of the answer too (status 200), so that clients and middleboxes do
-    not hang up while an account is still being found.
-    """
-
-    def __init__(
-        self,
-        request: web.Request,
-        response: web.StreamResponse,
-        interval_s: float,
-        *,
-        codex: bool,
-    ) -> None:
-        self._request = request
-        self._response = response
+    def __init__(self, sink: Sink, interval_s: float) -> None:
+        self._sink = sink
         self._interval_s = interval_s
-        self._frame = KEEPALIVE_EVENT if codex else COMMENT
         self._loop = asyncio.get_running_loop()
         self._wrote_at = self._loop.time()
         self._writing_since = 0.0
@@ -66,7 +51,7 @@ class Pulse:
         self._wrote_at = self._loop.time()
 
     async def settled(self) -> None:
-        """Until a beat that is under way is through: two never prepare one response."""
+        """Until a beat that is under way is through: two never start one answer."""
         if self._beat is not None and not self._beat.done():
             await asyncio.wait({self._beat})
 
@@ -74,9 +59,8 @@ class Pulse:
         now = self._loop.time()
         wait_s = self._interval_s
         if self._writing_since:
-            stalled_s = now - self._writing_since
-            if stalled_s >= STALLED_S and self._request.transport is not None:
-                self._request.transport.abort()
+            if now - self._writing_since >= STALLED_S:
+                self._sink.abort()
                 return
         elif now - self._wrote_at >= self._interval_s * 0.999:
             if self._beat is None or self._beat.done():
@@ -87,9 +71,7 @@ class Pulse:
 
     async def _write(self) -> None:
         try:
-            if not self._response.prepared:
-                await self._response.prepare(self._request)
-            await self._response.write(self._frame)
+            await self._sink.keepalive()
             self._wrote_at = self._loop.time()
         except (ConnectionError, RuntimeError):
             return  # the client left; the handler is told by its own cancellation

@@ -11,6 +11,7 @@ from lb.core.body import Body
 from lb.core.call import Call
 from lb.core.errors import Blame, Problem
 from lb.core.rules import prepare
+from lb.proxy.sinks import StreamSink
 from lb.web.auth import Client
 from lb.web.keys import DELIVERY, DOORMAN, GATEWAY, REQUEST_ID
 from lb.web.reading import read_body
@@ -47,7 +48,11 @@ async def create(request: web.Request) -> web.StreamResponse:
     delivery = request[DELIVERY] = gateway.delivery(call, received_at)
     gateway.deliveries.add(delivery)
     try:
-        return await (delivery.relayed(request) if call.stream else delivery.whole())
+        if not call.stream:
+            return await delivery.whole()
+        sink = StreamSink(request, delivery.headers(), codex=call.codex)
+        await delivery.relayed(sink)
+        return sink.response
     finally:
         gateway.deliveries.discard(delivery)
 

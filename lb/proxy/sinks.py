@@ -1,0 +1,143 @@
+"""Where an answer goes: an HTTP event stream, or a WebSocket. One delivery serves both."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Protocol
+
+from aiohttp import web
+
+from lb.core import sse
+from lb.core.errors import Problem
+from lb.core.tap import Tap
+
+STREAM_HEADERS = {
+    "Content-Type": "text/event-stream; charset=utf-8",
+    "Cache-Control": "no-cache, no-transform",
+    "X-Accel-Buffering": "no",
+}
+TURN_STATE = "x-codex-turn-state"
+_KEEPALIVE = '{"type":"keepalive"}'
+
+
+class Sink(Protocol):
+    """What takes an answer's frames.
+
+    ``started`` once a failure can no longer be told as a status.
+    """
+
+    started: bool
+
+    async def start(self, headers: Mapping[str, str]) -> None:
+        """The head of the answer, before its first frame."""
+        ...
+
+    async def write(self, run: bytes) -> None:
+        """A run of whole frames; returns once the client has room for more."""
+        ...
+
+    async def keepalive(self) -> None:
+        """A sign of life, never inside a frame."""
+        ...
+
+    async def fail(self, problem: Problem, tap: Tap | None) -> None:
+        """The last frame of an answer that cannot go on, under its own id and number."""
+        ...
+
+    async def end(self) -> None:
+        """Nothing more comes."""
+        ...
+
+    def abort(self) -> None:
+        """Cut a client that does not read."""
+        ...
+
+
+def last_frame(problem: Problem, tap: Tap | None) -> bytes:
+    """``response.failed`` for an answer that cannot go on."""
+    if tap is None:
+        return problem.frame()
+    return problem.frame(tap.response_id, tap.next_sequence_number())
+
+
+class StreamSink:
+    """An HTTP answer of server-sent events. Its first keep-alive sends the head (status 200)."""
+
+    def __init__(self, request: web.Request, headers: Mapping[str, str], *, codex: bool) -> None:
+        self._request = request
+        self.response = web.StreamResponse(headers={**STREAM_HEADERS, **headers})
+        self._keepalive = sse.KEEPALIVE_EVENT if codex else sse.COMMENT
+        self.started = False
+
+    async def start(self, headers: Mapping[str, str]) -> None:
+        """Send the head, unless a keep-alive had to."""
+        if not self.started:
+            self.started = True
+            self.response.headers.update(headers)
+            await self.response.prepare(self._request)
+
+    async def write(self, run: bytes) -> None:
+        """Byte for byte."""
+        await self.response.write(run)
+
+    async def keepalive(self) -> None:
+        """A comment; for Codex an event, since it counts nothing else as life."""
+        await self.start({})
+        await self.response.write(self._keepalive)
+
+    async def fail(self, problem: Problem, tap: Tap | None) -> None:
+        """``response.failed``."""
+        await self.response.write(last_frame(problem, tap))
+        await self.end()
+
+    async def end(self) -> None:
+        """End the body."""
+        await self.response.write_eof()
+
+    def abort(self) -> None:
+        """Drop the connection."""
+        if self._request.transport is not None:
+            self._request.transport.abort()
+
+
+class SocketSink:
+    """A WebSocket: each event is one text frame of its JSON. Keep-alives commit to nothing."""
+
+    def __init__(self, socket: web.WebSocketResponse, request: web.Request) -> None:
+        self._socket = socket
+        self._request = request
+        self._lock = asyncio.Lock()
+        self.started = False
+
+    async def start(self, headers: Mapping[str, str]) -> None:
+        """Codex hears of the turn state in an event; no other header has a place here."""
+        self.started = True
+        if state := headers.get(TURN_STATE):
+            told = sse.dumps({"type": "response.metadata", "headers": {TURN_STATE: state}})
+            await self._send(told)
+
+    async def write(self, run: bytes) -> None:
+        """The data of each frame, as it came."""
+        for frame in sse.frames(run):
+            data = sse.read(frame)[1]
+            if data and data != b"[DONE]":
+                await self._send(data.decode("utf-8", "replace"))
+
+    async def keepalive(self) -> None:
+        """A text frame: Codex counts no ping as life."""
+        await self._send(_KEEPALIVE)
+
+    async def fail(self, problem: Problem, tap: Tap | None) -> None:
+        """``response.failed``: an error frame would make the client drop what it has."""
+        await self.write(last_frame(problem, tap))
+
+    async def end(self) -> None:
+        """The socket stays for the next turn."""
+
+    def abort(self) -> None:
+        """Drop the connection."""
+        if self._request.transport is not None:
+            self._request.transport.abort()
+
+    async def _send(self, text: str) -> None:
+        async with self._lock:
+            await self._socket.send_str(text)
