@@ -16,6 +16,7 @@ from lb.adapters import logs, transport
 from lb.adapters.clock import Clock
 from lb.adapters.credentials import Credentials
 from lb.adapters.simulator import Simulator
+from lb.adapters.sockets import Sockets
 from lb.adapters.watch import Watch
 from lb.config import Config, ConfigError
 from lb.core.account import Account
@@ -150,7 +151,9 @@ async def _built(config: Config, rng: Random, stack: AsyncExitStack) -> Running:
     stack.push_async_callback(memory.close)
     credentials = Credentials(session, clock.now)
     stack.push_async_callback(credentials.close)
-    tries = Tries(transport.Transport(session), credentials, clock)
+    sockets = Sockets(session, clock.now)
+    stack.push_async_callback(sockets.close)
+    tries = Tries(transport.Transport(session), credentials, sockets, clock)
     app = web.Application(middlewares=[canonical], client_max_size=1 << 20)
     app[LISTENERS] = set()
 
@@ -219,7 +222,8 @@ async def probe(config: Config) -> list[tuple[str, bool, str]]:
         clock = Clock()
         credentials = Credentials(session, clock.now)
         stack.push_async_callback(credentials.close)
-        tries = Tries(transport.Transport(session), credentials, clock)
+        sockets = Sockets(session, clock.now)
+        tries = Tries(transport.Transport(session), credentials, sockets, clock)
 
         async def tried(account: Account) -> tuple[str, bool, str]:
             try:

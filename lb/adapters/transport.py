@@ -6,11 +6,11 @@ from the config alone, and bytes stay bytes.
 
 import asyncio
 import ssl
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 import aiohttp
-from attrs import define
 
 from lb.core.account import Account
 from lb.core.call import Outgoing
@@ -37,28 +37,33 @@ def new_session() -> aiohttp.ClientSession:
     )
 
 
-@define(eq=False)
-class Answer:
+class Answer(ABC):
     """An upstream's answer, its head read.
 
-    ``headers`` are lower-case; ``idle_s`` seconds of silence in its body break it off.
+    ``headers`` are lower-case; ``origin`` where it came from; ``idle_s`` seconds of silence in its
+    body break it off.
     """
 
-    status: int
-    headers: Mapping[str, str]
-    origin: str
-    idle_s: float
-    _response: aiohttp.ClientResponse
+    def __init__(self, status: int, headers: Mapping[str, str], origin: str, idle_s: float) -> None:
+        self.status = status
+        self.headers = headers
+        self.origin = origin
+        self.idle_s = idle_s
 
+    @abstractmethod
     async def chunk(self) -> bytes:
         """The bytes that have come; empty at the end.
 
         Raises: Problem when the connection breaks.
         """
-        try:
-            return await self._response.content.readany()
-        except (aiohttp.ClientError, OSError, TimeoutError) as error:
-            raise problem_of(error, self.origin) from error
+
+    @abstractmethod
+    def at_end(self) -> bool:
+        """Whether everything has been read, so that the connection can serve again."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let go: the connection is kept if everything was read, else cut at once."""
 
     async def read(self, limit_bytes: int = LONGEST_ANSWER_BYTES) -> bytes:
         """The whole body.
@@ -83,12 +88,31 @@ class Answer:
             self.close()
             raise problem_of(error, self.origin) from None
 
+
+class HTTPAnswer(Answer):
+    """An answer over HTTP."""
+
+    def __init__(self, response: aiohttp.ClientResponse, origin: str, idle_s: float) -> None:
+        headers = {name.lower(): value for name, value in response.headers.items()}
+        super().__init__(response.status, headers, origin, idle_s)
+        self._response = response
+
+    async def chunk(self) -> bytes:
+        """The bytes that have come; empty at the end.
+
+        Raises: Problem when the connection breaks.
+        """
+        try:
+            return await self._response.content.readany()
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            raise problem_of(error, self.origin) from error
+
     def at_end(self) -> bool:
-        """Whether everything has been read, so that the connection can serve again."""
+        """Whether everything has been read."""
         return self._response.content.at_eof()
 
     def close(self) -> None:
-        """Let go: the connection is kept if everything was read, else cut at once."""
+        """Let go of the connection."""
         if self._response.content.at_eof():
             self._response.release()
         else:
@@ -122,8 +146,7 @@ class Transport:
                 )
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
             raise problem_of(error, origin) from error
-        headers = {name.lower(): value for name, value in response.headers.items()}
-        return Answer(response.status, headers, origin, timeouts.idle_s, response)
+        return HTTPAnswer(response, origin, timeouts.idle_s)
 
 
 def origin_of(url: str) -> str:

@@ -57,6 +57,7 @@ class Account:
     headers: dict[str, Secret] = field(factory=dict)
     timeouts: Timeouts = Timeouts()
     simulation: Simulation = Simulation()
+    websocket: str = ""  # never | as_client | always; empty: as the kind is used to
     enabled: bool = True
 
     def takes(self, needs: frozenset[str]) -> bool:

@@ -99,6 +99,12 @@ class Body:
         self._cache[name] = value
         self._alter(name, told=told)
 
+    def put(self, name: str, text: bytes) -> None:
+        """Write a field anew as the JSON ``text`` it is to have; the client is not told."""
+        self._fields[name] = text
+        self._cache.pop(name, None)
+        self._alter(name, told=False)
+
     def drop(self, name: str, *, told: bool = True) -> None:
         """Leave a field out; nothing happens when it is absent."""
         if name in self._fields:

@@ -25,6 +25,9 @@ class Call:
     request_id: str = ""
     codex: bool = False
     deadline: float | None = None
+    lane: str = ""  # the conversation's own sockets, upstream; empty: the client came over HTTP
+    increment: Body | None = None  # the same request, on from ``previous_id``
+    previous_id: str = ""
     client_retries: int = 0  # x-stainless-retry-count: how often the client itself tried before
 
 

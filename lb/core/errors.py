@@ -103,6 +103,17 @@ class Problem(Exception):  # noqa: N818  # the house's word
         data = {"type": "response.failed", "sequence_number": sequence_number, "response": response}
         return b"event: response.failed\ndata: " + msgspec.json.encode(data) + b"\n\n"
 
+    def socket_frame(self) -> str:
+        """The error frame of a WebSocket, with the status and headers HTTP would have had."""
+        if self.verbatim is not None:
+            told = msgspec.json.decode(self.verbatim)
+            error = told.get("error", told) if isinstance(told, dict) else told
+        else:
+            error = self.envelope()
+        headers = {name.lower(): value for name, value in self.headers().items()}
+        frame = {"type": "error", "status": self.status, "error": error, "headers": headers}
+        return msgspec.json.encode(frame).decode()
+
     def event(self, account: str, now: float, jitter: float) -> events.Event | None:
         """What the pool learns of ``account``; None when it is not to blame."""
         reason = self.code or self.type

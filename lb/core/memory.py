@@ -41,7 +41,8 @@ def restore(slot: Slot, saved: dict[str, Any], now: float) -> None:
         limit = float(saved["limit"])
     except (cattrs.BaseValidationError, KeyError, TypeError, ValueError):
         return
-    slot.health = evolve(health, until=_sooner(health.until, saved_at, now))
+    until = _sooner(health.until, saved_at, now)
+    slot.health = evolve(health, until=until, since=min(health.since, now))
     slot.windows = windows
     slot.blocks = {
         block.model: evolve(block, until=_sooner(block.until, saved_at, now)) for block in blocks

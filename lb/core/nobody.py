@@ -30,6 +30,7 @@ _PHRASES = {
     Verdict.MODEL: "not offering the model",
     Verdict.FIELD: "not taking a field of the request",
 }
+_ANY_MOMENT = SERVES | {Verdict.BUSY, Verdict.PROBING}
 NO_ACCOUNT = (
     "No account is configured. Add one to accounts.toml, for example:"
     ' [[accounts]] id = "mine", kind = "openai", api_key_env = "OPENAI_API_KEY";'
@@ -50,6 +51,8 @@ def nobody(pool: Pool, ask: Ask, now: float) -> Problem:
     backs = [slot.back_at(verdicts[slot.id], ask) for slot in able]
     soonest = min((back for back in backs if back is not None), default=None)
     left = {verdicts[slot.id] for slot in able} - {Verdict.REFUSED, Verdict.PAUSED}
+    if left & _ANY_MOMENT:
+        soonest = now + 1.0
     if left == {Verdict.EXHAUSTED} and soonest is not None:
         return _spent(told, soonest, now)
     if left & {Verdict.COOLING, Verdict.EXHAUSTED} and not left & SERVES:

@@ -25,7 +25,7 @@ from lb.core.events import (
     Throttled,
 )
 from lb.core.health import WELL, State, step
-from lb.core.slot import Mishap, Origin, Slot, Verdict
+from lb.core.slot import SERVES, Mishap, Origin, Slot, Verdict
 from lb.core.strategies import Strategy
 from lb.core.windows import merge
 
@@ -124,7 +124,7 @@ class Pool:
                     ready.append(slot)
                 elif verdict is Verdict.SECOND:
                     second.append(slot)
-                elif verdict is Verdict.EXHAUSTED and slot.canary_at <= now:
+                elif verdict is Verdict.EXHAUSTED and slot.wants_canary(now):
                     canary = slot
             if not ready and not second:
                 continue
@@ -152,6 +152,8 @@ class Pool:
             if slot.id in shunned or (home and slot.id != home):
                 continue
             verdict = slot.judge(ask, now)
+            if verdict in SERVES:
+                return Wait(now, busy=True)  # it came back this very moment
             busy = busy or verdict in (Verdict.BUSY, Verdict.PROBING)
             back = slot.back_at(verdict, ask)
             if back is not None and (soonest is None or back < soonest):
@@ -169,8 +171,10 @@ class Pool:
             return False
         before = slot.health
         slot.health = step(before, event)
-        changed = slot.health is not before
+        changed = slot.health != before
         _TAKE_UP.get(type(event), _nothing)(slot, event)
+        if isinstance(event, Throttled) and slot.health.streak > before.streak:
+            slot.slow_down()  # once an incident, however many requests saw it
         if isinstance(event, Measured) and _restores(slot, event):
             slot.health = step(slot.health, Restored(event.account, event.at, "its quota is back"))
             return True
@@ -215,11 +219,6 @@ def _failed(slot: Slot, event: Event) -> None:
     slot.mishap = Mishap(event.at, str(getattr(event, "reason", "")))
 
 
-def _throttled(slot: Slot, event: Event) -> None:
-    _failed(slot, event)
-    slot.slow_down()
-
-
 def _exhausted(slot: Slot, event: Event) -> None:
     _failed(slot, event)
     slot.plan_canary(event.at)
@@ -250,7 +249,7 @@ _TAKE_UP: dict[type[Event], Callable[[Slot, Event], None]] = {
     Succeeded: _succeeded,
     Doubted: _failed,
     Refused: _failed,
-    Throttled: _throttled,
+    Throttled: _failed,
     Exhausted: _exhausted,
     Blocked: _blocked,
     Measured: _measured,

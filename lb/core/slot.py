@@ -181,6 +181,10 @@ class Slot:
         if self.limit < cap:
             self.limit = min(cap, self.limit + 1.0 / max(1.0, self.limit))
 
+    def wants_canary(self, now: float) -> bool:
+        """Whether an exhausted account is due to be asked again."""
+        return self.canary_at <= now and self.has_room()
+
     def plan_canary(self, now: float) -> None:
         """When to ask an exhausted account again before its reset, in case it came early."""
         self.canary_at = now + max(CANARY_S, (self.health.until - now) / CANARY_SHARE)

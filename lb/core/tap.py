@@ -81,7 +81,12 @@ class _Event(msgspec.Struct):
     item: _Item | None = None
 
 
+class _Typed(msgspec.Struct):
+    type: str = ""
+
+
 _events = msgspec.json.Decoder(_Event)
+_types = msgspec.json.Decoder(_Typed)
 _usages = msgspec.json.Decoder(_Usage)
 _responses = msgspec.json.Decoder(_Response)
 
@@ -156,7 +161,7 @@ class Tap:
             return _events.decode(data)
         except (msgspec.DecodeError, RecursionError) as error:
             if isinstance(error, msgspec.ValidationError):  # JSON, but not of a known shape
-                return _Event()
+                return _Event(type=_type_of(data))
             raise Garbage from None
 
     def _keep(self, event: _Event) -> None:
@@ -211,6 +216,13 @@ class Tap:
         self.phase = Phase.ENDED
         if self.outcome == "failed":
             self.failure = b'{"type":"response.failed","response":%b}' % answer
+
+
+def _type_of(data: bytes) -> str:
+    try:
+        return _types.decode(data).type
+    except msgspec.DecodeError:
+        return ""
 
 
 CIPHER_PREFIX = 96  # characters of a ciphertext that tell it apart from any other

@@ -6,8 +6,9 @@ from attrs import define, evolve, field
 
 from lb.adapters.clock import Clock
 from lb.adapters.credentials import Credentials
+from lb.adapters.sockets import Sockets, StaleSocketError, UpgradeRefusedError
 from lb.adapters.transport import LONGEST_ANSWER_BYTES, LONGEST_ERROR_BYTES, Answer, Transport
-from lb.core import sse
+from lb.core import codex, sse
 from lb.core.account import Account, Ask
 from lb.core.body import Body
 from lb.core.call import Call, Outgoing
@@ -67,6 +68,7 @@ class Tries:
 
     transport: Transport
     credentials: Credentials
+    sockets: Sockets
     clock: Clock
 
     async def begin(self, call: Call, attempt: Attempt) -> Answer:
@@ -77,13 +79,44 @@ class Tries:
         account = attempt.slot.account
         secret = self.credentials.ready(account) or await self.credentials.secret(account)
         attempt.secret = secret
-        outgoing = self._identified(call, attempt, attempt.kind.rewrite(call, account, secret))
-        attempt.changed = outgoing.changed
-        attempt.at = self.clock.now()
-        answer = await self.transport.send(account, outgoing)
+        answer = None
+        if self.over_socket(call, attempt.slot.account):
+            answer = await self._on_socket(call, attempt, secret)
+        if answer is None:
+            answer = await self.transport.send(account, self._written(call, attempt, secret))
         attempt.status = answer.status
         attempt.upstream_request_id = answer.headers.get("x-request-id", "")
         return answer
+
+    def over_socket(self, call: Call, account: Account) -> bool:
+        """Whether ``account`` is to be asked over a WebSocket."""
+        when = account.websocket or KINDS[account.kind].websocket
+        wanted = when == "always" or (when == "as_client" and bool(call.lane))
+        return wanted and call.path == "/responses" and self.sockets.speaks(account)
+
+    async def _on_socket(self, call: Call, attempt: Attempt, secret: Secret) -> Answer | None:
+        """The answer over a WebSocket; None when the upstream wants HTTP."""
+        account = attempt.slot.account
+        call = evolve(call, body=codex.for_socket(call.body, call.headers))
+        lane = call.lane or f"http/{call.ask.client}/{call.ask.session or call.request_id}"
+        asked = call
+        if call.increment and self.sockets.remembers(account, lane, call.previous_id):
+            asked = evolve(call, body=call.increment)
+        for said in (asked, call):
+            try:
+                written = self._written(said, attempt, secret)
+                return await self.sockets.send(account, written, lane)
+            except StaleSocketError:
+                continue  # it died between turns: a fresh one gets the whole input
+            except UpgradeRefusedError:
+                return None
+        return None
+
+    def _written(self, call: Call, attempt: Attempt, secret: Secret) -> Outgoing:
+        outgoing = attempt.kind.rewrite(call, attempt.slot.account, secret)
+        attempt.changed = outgoing.changed
+        attempt.at = self.clock.now()
+        return self._identified(call, attempt, outgoing)
 
     async def fetch(self, account: Account, path: str) -> bytes:
         """The body of ``GET path`` below the account's base URL, asked in its own name.

@@ -31,6 +31,7 @@ MORE_LAPS = 2  # when everybody was tried once and only soft faults were seen
 BACKOFF_S = 0.1  # before another lap: doubles, full jitter
 MOST_FIELDS_LEARNT = 64  # clients choose the names
 NEVER_DROPPED = frozenset({"model", "input", "instructions", "tools", "stream", "store"})
+WAKE_JITTER_S = 0.05  # those who wait for one account do not wake as one
 LEAST_LEFT_S = 0.2  # no attempt starts with less of the client's deadline left
 
 
@@ -46,6 +47,7 @@ class Hunt:
     laps: int = 0
     refreshed: set[str] = field(factory=set)
     stripped: bool = False
+    ticket: int = 0
     waited_s: float = 0.0
     upstream_s: float = 0.0
 
@@ -141,19 +143,22 @@ class Dispatch:
 
     def _refuse_the_impossible(self, ask: Ask) -> None:
         """A field no account of the pool takes, in whatever state: the client's own mistake."""
-        if ask.needs and self.pool.slots:
-            for need in sorted(ask.needs):
-                one = frozenset({need})
-                if not any(slot.account.takes(one) for slot in self.pool.enabled()):
-                    raise refusal(need)
+        if not ask.needs:
+            return
+        enabled = [slot.account for slot in self.pool.enabled()]
+        serving = [account for account in enabled if account.serves(ask.model)]
+        if serving and not any(account.takes(ask.needs) for account in serving):
+            needs = sorted(ask.needs)
+            hopeless = (n for n in needs if not any(a.takes(frozenset({n})) for a in serving))
+            raise refusal(next(hopeless, needs[0]))
 
     async def _slot(self, hunt: Hunt) -> Slot:
         """The next account to try, its place reserved. Raises: Problem when nobody is left."""
         ask = hunt.call.ask
         if len(hunt.attempts) >= len(self.pool.slots) + SPARE_ATTEMPTS:
             raise self._last_word(hunt)
-        if not hunt.attempts and self.queue.waiters and self.queue.ahead(ask.model):
-            await self._wait(hunt)
+        if not hunt.attempts and self.queue.waiters:
+            await self._let_others_look(hunt)
         while True:
             now = self.clock.now()
             if call_is_late(hunt.call, now):
@@ -167,6 +172,19 @@ class Dispatch:
                 self.release(slot)
                 raise self._last_word(hunt)
             return slot
+
+    async def _let_others_look(self, hunt: Hunt) -> None:
+        """What is free just now is for those who wait already, if it is what they wait for."""
+        ask, now = hunt.call.ask, self.clock.now()
+        found = self.pool.find(ask, now, self.rng)
+        if found is not None and self.queue.wanted(ask.model, found[0].id):
+            with self._waiter(hunt, looked=False) as waiter:
+                await waiter.wait(2 * WAKE_JITTER_S)
+            hunt.waited_s += self.clock.now() - now
+
+    def _waiter(self, hunt: Hunt, *, looked: bool = True) -> Waiter:
+        hunt.ticket = hunt.ticket or self.queue.ticket()
+        return Waiter(self.queue, hunt.call.ask, hunt.tried, hunt.ticket, looked)
 
     async def _wait(self, hunt: Hunt) -> None:
         """Until it is worth looking again. Raises: Problem when waiting would not help in time."""
@@ -183,9 +201,8 @@ class Dispatch:
         if now >= hunt.patience_until:
             raise self._last_word(hunt)
         soonest = until if wait.until is None else min(until, wait.until)
-        with Waiter(self.queue, hunt.call.ask.model) as waiter:
-            # a little jitter, so that those who wait for one account do not wake as one
-            await waiter.wait(soonest - now + 0.05 * self.rng.random())
+        with self._waiter(hunt) as waiter:
+            await waiter.wait(soonest - now + WAKE_JITTER_S * self.rng.random())
         hunt.waited_s += self.clock.now() - now
 
     def _last_word(self, hunt: Hunt) -> Problem:
@@ -250,6 +267,9 @@ class Dispatch:
         self.learn(events.Refreshing(slot.id, self.clock.now()))
         try:
             await self.tries.credentials.refresh(slot.account, attempt.secret)
+        except asyncio.CancelledError:  # a client that leaves blames nobody
+            self.learn(events.Restored(slot.id, self.clock.now(), "refresh under way"))
+            raise
         except Problem as refused:
             problem.message, problem.code = refused.message, refused.code
             problem.blame = refused.blame

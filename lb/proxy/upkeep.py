@@ -111,6 +111,10 @@ class Upkeep:
                 continue
             self.gateway.dispatch.learn(events.Restored(slot.id, now, "its key works again"))
 
+    async def sweep_sockets(self) -> None:
+        """Close upstream sockets that rest."""
+        self.gateway.dispatch.tries.sockets.sweep()
+
     async def list_models(self) -> None:
         """Keep the catalog fresh."""
         await self.gateway.catalog.refresh()
@@ -134,5 +138,6 @@ CHORES: tuple[tuple[float, Callable[[Upkeep], Awaitable[None]]], ...] = (
     (USAGE_EVERY_S, Upkeep.read_usage),
     (20.0, Upkeep.try_refused),
     (60.0, Upkeep.list_models),
+    (10.0, Upkeep.sweep_sockets),
 )
 """(seconds between, chore)"""

@@ -1,32 +1,46 @@
 """Who is next when a place comes free: a fair queue without a herd.
 
 Each change wakes the first waiter; it looks, and passes the word on. So every waiter looks at most
-once a change, in order of arrival, and a place nobody ahead can use reaches the one who can.
+once a change, in order of arrival, and a place nobody ahead can use reaches the one who can. Who
+looked in vain takes up the place in the queue it had, by its ticket.
 """
 
 import asyncio
-from collections import deque
+from bisect import insort
+from collections.abc import Collection
 from types import TracebackType
 from typing import Self
 
 from attrs import define
 
+from lb.core.account import Ask
+
 
 @define(eq=False)
 class Waiter:
-    """One request that waits for an account; a context manager: in the queue while inside."""
+    """One request that waits for an account; a context manager: in the queue while inside.
+
+    ``tried`` are accounts it will not look at; ``looked`` whether it did since the last change.
+    """
 
     queue: "Queue"
-    model: str
+    ask: Ask
+    tried: Collection[str]
+    ticket: int
+    looked: bool = True
     round: int = 0
     woken: asyncio.Event | None = None
 
     def __enter__(self) -> Self:
-        """Take the place at the end of the queue."""
+        """Take the place in the queue that the ticket says."""
         self.woken = asyncio.Event()
-        self.round = self.queue.round
-        self.queue.waiters.append(self)
+        self.round = self.queue.round if self.looked else self.queue.round - 1
+        insort(self.queue.waiters, self, key=lambda waiter: waiter.ticket)
         return self
+
+    def wants(self, model: str, account: str) -> bool:
+        """Whether ``account``, free for ``model``, is what it waits for."""
+        return self.ask.model == model and not self.ask.bound and account not in self.tried
 
     def __exit__(
         self,
@@ -53,15 +67,21 @@ class Queue:
     """The waiters, in order of arrival."""
 
     def __init__(self) -> None:
-        self.waiters: deque[Waiter] = deque()
+        self.waiters: list[Waiter] = []
         self.round = 0
+        self._tickets = 0
 
     def __len__(self) -> int:
         return len(self.waiters)
 
-    def ahead(self, model: str) -> bool:
-        """Whether somebody waits for the same model already."""
-        return any(waiter.model == model for waiter in self.waiters)
+    def ticket(self) -> int:
+        """The next place in the order of arrival, from 1."""
+        self._tickets += 1
+        return self._tickets
+
+    def wanted(self, model: str, account: str) -> bool:
+        """Whether somebody waits for ``account``, which is free for ``model``."""
+        return any(waiter.wants(model, account) for waiter in self.waiters)
 
     def wake(self) -> None:
         """Something changed: a place came free, an account came back."""

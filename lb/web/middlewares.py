@@ -90,7 +90,7 @@ def _tell(
     total_s: float,
 ) -> None:
     told: dict[str, object] = {
-        "request_id": request[REQUEST_ID],
+        "request_id": delivery.call.request_id if delivery else request[REQUEST_ID],
         "method": request.method,
         "path": request.path,
         "status": status,
@@ -102,3 +102,10 @@ def _tell(
         told["outcome"] = problem.code or problem.type
         told["problem"] = problem.message
     _log.info("request", **told)
+
+
+def tell(request: web.Request, delivery: Delivery, problem: Problem | None) -> None:
+    """The canonical line of one turn on a WebSocket."""
+    status = problem.status if problem else 101
+    total_s = request.app[GATEWAY].clock.now() - delivery.received_at
+    _tell(request, delivery, status, problem, total_s)

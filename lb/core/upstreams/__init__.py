@@ -26,6 +26,8 @@ class Kind(Protocol):
     """Where it lives unless the account says otherwise; empty: the account must say."""
     stream_only: bool
     """Whether it always answers with an event stream, which is collected for other clients."""
+    websocket: str
+    """When it is asked over a WebSocket: never, always, as_client (if the client came over one)."""
     models_path: str
     """Where it lists its models, below the base URL."""
 

@@ -36,6 +36,7 @@ class ChatGPT(Dialect):
     name = "chatgpt"
     base_url = "https://chatgpt.com/backend-api"
     stream_only = True
+    websocket = "as_client"
     models_path = f"/codex/models?client_version={CLIENT_VERSION}"
 
     def url(self, account: Account, path: str) -> str:

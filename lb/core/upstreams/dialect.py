@@ -29,6 +29,7 @@ class Dialect:
     name = ""
     base_url = ""
     stream_only = False
+    websocket = "never"
     models_path = "/models"
     aliases: Mapping[str, str] = {}
     """This upstream's own codes (lower case) -> OpenAI's."""

@@ -9,6 +9,7 @@ from lb.core import affinity
 from lb.core.account import Ask
 from lb.core.body import Body
 from lb.core.call import Call
+from lb.core.codex import is_codex
 from lb.core.errors import Blame, Problem
 from lb.core.rules import prepare
 from lb.proxy.sinks import StreamSink
@@ -44,7 +45,8 @@ async def create(request: web.Request) -> web.StreamResponse:
     if gateway.draining:
         raise shutting_down()
     source = await read_body(request, gateway.config.server.max_body_mb << 20)
-    call = call_of(request, client, source, received_at)
+    headers = forwarded(request.headers)
+    call = call_of(request, client, Body.parse(source), headers, request[REQUEST_ID])
     delivery = request[DELIVERY] = gateway.delivery(call, received_at)
     gateway.deliveries.add(delivery)
     try:
@@ -57,13 +59,16 @@ async def create(request: web.Request) -> web.StreamResponse:
         gateway.deliveries.discard(delivery)
 
 
-def call_of(request: web.Request, client: Client, source: bytes, received_at: float) -> Call:
-    """The prepared request. Raises: Problem (400, 403) for what is wrong with it."""
-    body = Body.parse(source)
+def call_of(
+    request: web.Request, client: Client, body: Body, headers: Mapping[str, str], request_id: str
+) -> Call:
+    """The prepared request; ``headers`` are the client's, already cut to what may go upstream.
+
+    Raises: Problem (400, 403) for what is wrong with it.
+    """
     needs = prepare(body, request.app[DOORMAN][0].rejectable)
     model = body.get("model")
     client.check_model(model)
-    headers = forwarded(request.headers)
     anchors, bound = affinity.anchors_of(headers, body)
     ask = Ask(
         model=model,
@@ -78,9 +83,9 @@ def call_of(request: web.Request, client: Client, source: bytes, received_at: fl
         ask,
         stream=body.get("stream") is True,
         headers=headers,
-        request_id=request[REQUEST_ID],
+        request_id=request_id,
         codex=is_codex(headers),
-        deadline=received_at + patience_of(request),
+        deadline=request.app[GATEWAY].clock.now() + patience_of(request),
         client_retries=_number(request.headers.get("x-stainless-retry-count"), 0.0) > 0,
     )
 
@@ -93,13 +98,6 @@ def forwarded(headers: Mapping[str, str]) -> dict[str, str]:
         if lower in _FORWARDED or lower.startswith(_FORWARDED_FAMILIES):
             found[lower] = value
     return found
-
-
-def is_codex(headers: Mapping[str, str]) -> bool:
-    """Whether the client is a Codex CLI: it counts only JSON events as life."""
-    return headers.get("originator", "").startswith("codex") or headers.get(
-        "user-agent", ""
-    ).startswith("codex")
 
 
 def patience_of(request: web.Request) -> float:

@@ -1,0 +1,163 @@
+"""A client on a WebSocket: many turns on one socket, each through the one failover loop.
+
+The handshake carries no model, so the account is chosen at the first frame, and again at each. The
+transcript holds what was said, so that any turn can go to any account, over a socket or over HTTP.
+"""
+
+import asyncio
+from collections.abc import Callable
+from uuid import uuid4
+
+import msgspec
+import structlog
+from aiohttp import WSMsgType, web
+from attrs import define, evolve, field
+
+from lb.core import sse
+from lb.core.body import Body
+from lb.core.call import Call
+from lb.core.errors import Blame, Problem, bad_request
+from lb.core.rules.anchors import stale_anchor
+from lb.core.tap import Phase
+from lb.core.transcript import Transcript, Turn, with_items
+from lb.proxy.deliver import Delivery
+from lb.proxy.gateway import Gateway
+from lb.proxy.sinks import SocketSink
+
+MOST_QUEUED = 16  # frames that may wait for the turn before them (OpenAI allows as many responses)
+_log = structlog.get_logger()
+
+
+class TurnSink(SocketSink):
+    """A socket sink that also lets the transcript see what was answered."""
+
+    def __init__(self, link: web.WebSocketResponse, request: web.Request, turn: Turn) -> None:
+        super().__init__(link, request)
+        self._turn = turn
+
+    async def write(self, run: bytes) -> None:
+        """The frames, as they came; finished items are kept."""
+        if b"output_item.done" in run:
+            for frame in sse.frames(run):
+                self._turn.saw(sse.read(frame)[1])
+        await super().write(run)
+
+
+@define(eq=False)
+class Conversation:
+    """One client's socket. ``call_of`` prepares a frame's body as the HTTP door would."""
+
+    gateway: Gateway
+    request: web.Request
+    link: web.WebSocketResponse
+    call_of: Callable[[Body, str], Call]
+    on_done: Callable[[Delivery, Problem | None], None]
+    lane: str = field(factory=lambda: f"ws/{uuid4().hex}")
+    transcript: Transcript = field(factory=Transcript)
+
+    async def run(self) -> None:
+        """Serve frames until the client leaves. A frame that comes early waits for its turn."""
+        frames: asyncio.Queue[str] = asyncio.Queue(MOST_QUEUED)
+        turns = asyncio.create_task(self._turns(frames))
+        try:
+            async for message in self.link:
+                if message.type is WSMsgType.TEXT:
+                    await self._enqueue(frames, message.data)
+                elif message.type is WSMsgType.BINARY:
+                    await self._error(bad_request("Send text frames; binary ones are not read."))
+        finally:
+            turns.cancel()
+            await asyncio.gather(turns, return_exceptions=True)
+            self.gateway.dispatch.tries.sockets.leave(self.lane)
+
+    async def _enqueue(self, frames: "asyncio.Queue[str]", frame: str) -> None:
+        try:
+            frames.put_nowait(frame)
+        except asyncio.QueueFull:
+            await self._error(
+                Problem(
+                    f"More than {MOST_QUEUED} requests wait on this socket; one at a time.",
+                    status=429,
+                    type="invalid_request_error",
+                    code="websocket_stream_limit_reached",
+                    blame=Blame.CLIENT,
+                )
+            )
+
+    async def _turns(self, frames: "asyncio.Queue[str]") -> None:
+        while True:
+            frame = await frames.get()
+            if self.gateway.draining:
+                await self.link.close(code=1012, message=b"the server restarts")
+                return
+            try:
+                await self._turn(frame)
+            except Problem as problem:
+                await self._error(problem)
+            except ConnectionError:
+                return
+            except Exception:  # noqa: BLE001  # nothing leaves here as a traceback
+                _log.exception("unexpected", path=self.request.path)
+                await self._error(Problem("Something went wrong here; the log has the details."))
+
+    async def _turn(self, frame: str) -> None:
+        """One ``response.create``. Raises: Problem while nothing of the answer has been sent."""
+        body = Body.parse(frame.encode("utf-8", "surrogatepass"))
+        if body.get("type") != "response.create":
+            raise bad_request("Send frames of type 'response.create'.", "type")
+        body.drop("type", told=False)
+        previous_id = body.get("previous_response_id") or ""
+        turn = self.transcript.turn(body, previous_id)
+        if turn is None:
+            raise stale_anchor()
+        call = self._call(body, previous_id, turn)
+        if body.get("generate") is False and not await self._warmed(call, turn):
+            return
+        await self._answer(call, turn)
+
+    def _call(self, body: Body, previous_id: str, turn: Turn) -> Call:
+        whole = with_items(body, turn.asked) if previous_id else body
+        request_id = f"req_{uuid4().hex}"
+        call = self.call_of(whole, request_id)
+        if not previous_id:
+            return evolve(call, lane=self.lane, stream=True)
+        return evolve(call, lane=self.lane, stream=True, increment=body, previous_id=previous_id)
+
+    async def _warmed(self, call: Call, turn: Turn) -> bool:
+        """Whether a prewarm is worth an upstream's while; else it is answered here, from memory."""
+        dispatch = self.gateway.dispatch
+        found = dispatch.pool.find(call.ask, dispatch.clock.now(), dispatch.rng)
+        if found is not None and dispatch.tries.over_socket(call, found[0].account):
+            return True
+        response_id = f"resp_lb_{uuid4().hex}"
+        sink = TurnSink(self.link, self.request, turn)
+        for number, (name, status) in enumerate(_WARM):
+            response = {"id": response_id, "object": "response", "status": status, "output": []}
+            event = {"type": name, "sequence_number": number, "response": response}
+            await sink.write(sse.write(name, msgspec.json.encode(event)))
+        self.transcript.keep(turn, response_id)
+        return False
+
+    async def _answer(self, call: Call, turn: Turn) -> None:
+        delivery = self.gateway.delivery(call, self.gateway.clock.now())
+        self.gateway.deliveries.add(delivery)
+        told: Problem | None = None
+        try:
+            await delivery.relayed(TurnSink(self.link, self.request, turn))
+        except Problem as problem:
+            told = problem
+            raise
+        finally:
+            self.gateway.deliveries.discard(delivery)
+            self.on_done(delivery, told)
+        tap = delivery.opened.tap if delivery.opened else None
+        if tap is not None and tap.phase is Phase.ENDED and tap.outcome == "completed":
+            self.transcript.keep(turn, tap.response_id)
+
+    async def _error(self, problem: Problem) -> None:
+        """An error frame. Codex ignores one without a status and waits five minutes."""
+        if not self.link.closed:
+            await self.link.send_str(problem.socket_frame())
+
+
+_WARM = (("response.created", "in_progress"), ("response.completed", "completed"))

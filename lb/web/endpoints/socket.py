@@ -1,0 +1,52 @@
+"""``GET /v1/responses`` with an upgrade: Responses over a WebSocket."""
+
+from aiohttp import web
+
+from lb.core import codex
+from lb.core.body import Body
+from lb.core.call import Call
+from lb.core.errors import Blame, Problem
+from lb.proxy.conversation import Conversation
+from lb.proxy.deliver import Delivery
+from lb.web.endpoints.responses import call_of, forwarded, shutting_down
+from lb.web.keys import DOORMAN, GATEWAY
+from lb.web.middlewares import tell
+
+LARGEST_FRAME_BYTES = 128 << 20
+PING_S = 30.0
+
+
+async def converse(request: web.Request) -> web.StreamResponse:
+    """Serve one client's socket until it leaves.
+
+    Raises: Problem (400) without an upgrade, (401) for a stranger, (503) when shutting down.
+    """
+    gateway = request.app[GATEWAY]
+    client = request.app[DOORMAN][0].client(request)
+    if gateway.draining:
+        raise shutting_down()
+    link = web.WebSocketResponse(
+        max_msg_size=min(LARGEST_FRAME_BYTES, gateway.config.server.max_body_mb << 20),
+        heartbeat=PING_S,
+        compress=True,
+    )
+    if not link.can_prepare(request):
+        raise Problem(
+            "Send a POST, or upgrade this GET to a WebSocket.",
+            status=400,
+            type="invalid_request_error",
+            code="upgrade_required",
+            blame=Blame.CLIENT,
+        )
+    await link.prepare(request)
+    handshake = forwarded(request.headers)
+
+    def prepared(body: Body, request_id: str) -> Call:
+        headers = {**handshake, **codex.turn_headers(body)}
+        return call_of(request, client, body, headers, request_id)
+
+    def done(delivery: Delivery, problem: Problem | None) -> None:
+        tell(request, delivery, problem)
+
+    await Conversation(gateway, request, link, prepared, done).run()
+    return link
