@@ -228,8 +228,8 @@ HEADS: dict[str, bytes] = {
     "a folded header": HEAD + b"X-A: b\r\n c\r\n\r\n",
     "two hosts": HEAD + b"Host: elsewhere\r\n\r\n",
     "bytes in the key": HEAD + b"Authorization: Bearer \xff\xfe\r\nContent-Length: 2\r\n\r\n{}",
-    "bytes in the type": b"POST /v1/responses HTTP/1.1\r\nHost: x\r\nContent-Type: \xff/\xfe\r\n"
-    b"Content-Length: 2\r\n\r\n{}",
+    "bytes in the type": b"POST /v1/responses HTTP/1.1\r\nHost: localhost\r\n"
+    b"Content-Type: \xff/\xfe\r\nContent-Length: 2\r\n\r\n{}",
     "an expectation": WHOLE + b"Expect: the-unexpected\r\n\r\n" + GOOD,
     "a broken upgrade": HEAD + b"Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
     "pipelined rubbish": WHOLE + b"\r\n" + GOOD + b"\x00\x01\x02rubbish\r\n\r\n",

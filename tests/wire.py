@@ -59,7 +59,7 @@ def post(
 async def send(url: str, request: bytes, *, half_close: bool = False) -> Reply:
     """Send ``request`` as it is and read until the server hangs up.
 
-    ``half_close``: when nothing comes, because the request is not finished, say that no more will.
+    ``half_close``: once nothing comes, as when the request is not finished, say that no more will.
 
     Raises: TimeoutError when the server does not hang up in time: it hangs.
     """
@@ -71,19 +71,20 @@ async def send(url: str, request: bytes, *, half_close: bool = False) -> Reply:
         with contextlib.suppress(ConnectionError):
             writer.write(request)
             await writer.drain()
+            while half_close and (part := await _word(reader)):
+                parts.append(part)
             if half_close:
-                parts.append(await _first_word(reader, writer))
-        with contextlib.suppress(ConnectionError):
+                writer.write_eof()
             while part := await reader.read(65536):
                 parts.append(part)
         writer.close()
     return Reply(b"".join(parts), loop.time() - began)
 
 
-async def _first_word(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
+async def _word(reader: asyncio.StreamReader) -> bytes:
+    """What the server says next; nothing when it is silent."""
     try:
         async with asyncio.timeout(SILENCE_S):
             return await reader.read(65536)
     except TimeoutError:
-        writer.write_eof()
         return b""

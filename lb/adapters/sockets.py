@@ -6,26 +6,22 @@ dies with it; then the whole input is sent anew.
 """
 
 import asyncio
-import re
 from collections.abc import Callable
 
 import aiohttp
-import msgspec
-from attrs import define, field
 
+from lb.adapters.socket_answers import RefusedAnswer, Socket, SocketAnswer, refusal, text_of
 from lb.adapters.transport import Answer, origin_of, problem_of
-from lb.core import sse
 from lb.core.account import Account
 from lb.core.call import Outgoing
-from lb.core.errors import Blame, Problem
+from lb.core.errors import Problem
 
 LARGEST_MESSAGE_BYTES = 128 << 20
 LONGEST_LIFE_S = 55 * 60.0  # upstream ends a socket after 60 minutes
 LONGEST_REST_S = 120.0  # without a conversation using it
 HTTP_ONLY_S = 600.0  # after a 426: how long an account is asked over HTTP
 BETA = "responses_websockets=2026-02-06"
-_TYPE = re.compile(r'\s*\{\s*"type"\s*:\s*"([^"\\]{1,100})"')
-_TERMINAL = ("response.completed", "response.failed", "response.incomplete", "error")
+_FORGOTTEN = frozenset({"websocket_connection_limit_reached", "previous_response_not_found"})
 
 
 class StaleSocketError(Exception):
@@ -34,99 +30,6 @@ class StaleSocketError(Exception):
 
 class UpgradeRefusedError(Exception):
     """The upstream speaks only HTTP (426)."""
-
-
-class _Head(msgspec.Struct):
-    type: str = ""
-    status: int | None = None
-    status_code: int | None = None
-    error: msgspec.Raw = msgspec.Raw(b"null")
-    headers: dict[str, object] = {}
-
-
-class _Error(msgspec.Struct):
-    code: str | None = None
-
-
-class _Response(msgspec.Struct):
-    id: str = ""
-
-
-class _Ended(msgspec.Struct):
-    response: _Response | None = None
-
-
-_FORGOTTEN = frozenset({"websocket_connection_limit_reached", "previous_response_not_found"})
-_NO_STATUS = 400  # an error frame without a status is about the request
-
-
-@define(eq=False)
-class Socket:
-    """One live socket. ``last_id`` is the response a next turn may go on from."""
-
-    account: str
-    lane: str
-    opened_at: float
-    link: aiohttp.ClientWebSocketResponse = field(repr=False)
-    last_id: str = ""
-    used_at: float = 0.0
-    turns: int = 0
-
-
-class SocketAnswer(Answer):
-    """One response on a socket, read as frames of an event stream."""
-
-    def __init__(self, sockets: "Sockets", socket: Socket, first: str, idle_s: float) -> None:
-        super().__init__(200, {"content-type": "text/event-stream"}, "", idle_s)
-        self._sockets = sockets
-        self._socket = socket
-        self._first = first
-        self._ended = False
-
-    async def chunk(self) -> bytes:
-        """The next message, as a frame; empty once the response ended."""
-        if self._ended:
-            return b""
-        text, self._first = self._first, ""
-        if not text:
-            text = await _text(self._socket.link, self._socket.account)
-        match = _TYPE.match(text)
-        name = match.group(1) if match else _type_of(text)
-        if name in _TERMINAL:
-            self._ended = True
-            self._socket.last_id = _id_of(text) if name == "response.completed" else ""
-        return sse.write(name, text.replace("\n", " ").encode())
-
-    def at_end(self) -> bool:
-        """Whether the response ended, so that the socket can serve the next turn."""
-        return self._ended
-
-    def close(self) -> None:
-        """Keep the socket if the response ended; else cut it, which cancels the response."""
-        if self._ended:
-            self._sockets.give_back(self._socket)
-        else:
-            self._sockets.drop(self._socket)
-
-
-class RefusedAnswer(Answer):
-    """An error frame (or a refused handshake), as the HTTP answer it stands for."""
-
-    def __init__(self, status: int, headers: dict[str, str], body: bytes) -> None:
-        super().__init__(status, {"content-type": "application/json", **headers}, "", 1.0)
-        self._body = body
-
-    async def chunk(self) -> bytes:
-        """The body, once."""
-        body, self._body = self._body, b""
-        return body
-
-    def at_end(self) -> bool:
-        """Whether the body was read."""
-        return not self._body
-
-    def close(self) -> None:
-        """Nothing is held."""
 
 
 class Sockets:
@@ -166,7 +69,7 @@ class Sockets:
                     socket = await self._connected(account, outgoing, lane)
                 socket.turns += 1
                 await socket.link.send_str(frame_of(outgoing.body).decode())
-                first = await _text(socket.link, account.id)
+                first = await text_of(socket.link, account.id)
         except aiohttp.WSServerHandshakeError as refused:
             return self._refused(account, refused)
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError, Problem) as error:
@@ -184,13 +87,13 @@ class Sockets:
         return self._answer(socket, first, timeouts.idle_s, fresh=fresh)
 
     def _answer(self, socket: Socket, first: str, idle_s: float, *, fresh: bool) -> Answer:
-        if '"error"' in first[:200] and (refused := _refusal(first)) is not None:
+        if '"error"' in first[:200] and (refused := refusal(first)) is not None:
             code, answer = refused
             self.drop(socket)
             if code in _FORGOTTEN and not fresh:
                 raise StaleSocketError
             return answer
-        return SocketAnswer(self, socket, first, idle_s)
+        return SocketAnswer(socket, first, idle_s, self._left)
 
     def _taken(self, account: Account, lane: str) -> Socket | None:
         """The conversation's socket, out of the pool while it is used; None when there is none."""
@@ -227,6 +130,12 @@ class Sockets:
         headers = {name.lower(): value for name, value in (refused.headers or {}).items()}
         headers.pop("content-type", None)
         return RefusedAnswer(refused.status, headers, b"{}")
+
+    def _left(self, socket: Socket, ended: bool) -> None:  # noqa: FBT001  # the answer's callback
+        if ended:
+            self.give_back(socket)
+        else:
+            self.drop(socket)
 
     def give_back(self, socket: Socket) -> None:
         """The turn is over; the socket waits for the next."""
@@ -271,54 +180,3 @@ def frame_of(body: bytes) -> bytes:
     head = b'{"type":"response.create"'
     rest = body.lstrip()[1:].lstrip()
     return head + (b"}" if rest.startswith(b"}") else b"," + rest)
-
-
-async def _text(link: aiohttp.ClientWebSocketResponse, account: str) -> str:
-    message = await link.receive()
-    if message.type is aiohttp.WSMsgType.TEXT:
-        return str(message.data)
-    if message.type is aiohttp.WSMsgType.BINARY:
-        what, code = "sent a binary message, which no Responses server does", "upstream_garbage"
-    else:
-        what, code = f"closed the socket ({link.close_code}) in mid-answer", "upstream_interrupted"
-    raise Problem(
-        f"The upstream of {account} {what}.",
-        status=502,
-        code=code,
-        blame=Blame.SOFT,
-        billed=True,
-        retry_after_s=1.0,
-    )
-
-
-def _type_of(text: str) -> str:
-    try:
-        return msgspec.json.decode(text, type=_Head).type or "message"
-    except (msgspec.DecodeError, RecursionError):
-        return "message"
-
-
-def _id_of(text: str) -> str:
-    try:
-        ended = msgspec.json.decode(text, type=_Ended)
-    except (msgspec.DecodeError, RecursionError):
-        return ""
-    return ended.response.id if ended.response else ""
-
-
-def _refusal(text: str) -> tuple[str, Answer] | None:
-    """The code and the HTTP answer of a frame that is an error; None when it is not one."""
-    try:
-        head = msgspec.json.decode(text, type=_Head)
-    except (msgspec.DecodeError, RecursionError):
-        return None
-    if head.type != "error":
-        return None
-    try:
-        code = msgspec.json.decode(head.error, type=_Error).code or ""
-    except msgspec.DecodeError:
-        code = ""
-    headers = {name.lower(): str(value) for name, value in head.headers.items()}
-    headers.pop("content-type", None)
-    status = head.status or head.status_code or _NO_STATUS
-    return code, RefusedAnswer(status, headers, b'{"error":%b}' % bytes(head.error))

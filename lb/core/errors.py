@@ -64,9 +64,9 @@ class Problem(Exception):  # noqa: N818  # the house's word
     def envelope(self) -> dict[str, Any]:
         """OpenAI's error object: message, type, param, code, and what a dialect adds."""
         return {
-            "message": self.message,
+            "message": sayable(self.message),
             "type": self.type,
-            "param": self.param,
+            "param": None if self.param is None else sayable(self.param),
             "code": self.code,
             **self.extra,
         }
@@ -94,7 +94,11 @@ class Problem(Exception):  # noqa: N818  # the house's word
             "object": "response",
             "created_at": 0,
             "status": "failed",
-            "error": {"code": self.code or self.type, "message": self.message, **self.extra},
+            "error": {
+                "code": self.code or self.type,
+                "message": sayable(self.message),
+                **self.extra,
+            },
             "incomplete_details": None,
             "model": self.model,
             "output": [],
@@ -135,6 +139,11 @@ class Problem(Exception):  # noqa: N818  # the house's word
                 return events.Blocked(account, now, self.model, until, reason)
             case _:
                 return None
+
+
+def sayable(text: str) -> str:
+    """``text`` as JSON can carry it: headers and paths come with bytes that are no UTF-8."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def bad_request(message: str, param: str | None = None, code: str | None = None) -> Problem:

@@ -12,6 +12,7 @@ from random import Random
 from attrs import define, evolve, field
 
 from lb.adapters.clock import Clock
+from lb.adapters.credentials import needs_login
 from lb.core import events
 from lb.core.account import Ask
 from lb.core.budget import RetryBudget
@@ -53,7 +54,7 @@ class Hunt:
 
     def retries_on_suspicion(self, verdict: Verdict) -> bool:
         """Whether the next try repeats a billed failure at an account that is suspect itself."""
-        if self.problem is None or self.problem.blame not in (Blame.SOFT, Blame.ORIGIN):
+        if self.problem is None or self.problem.blame is not Blame.SOFT:
             return False
         return self.laps > 0 or verdict is Verdict.SECOND
 
@@ -261,7 +262,10 @@ class Dispatch:
     async def _refreshed(self, hunt: Hunt, attempt: Attempt, problem: Problem) -> bool:
         """Whether an account that said 401 has a new token, so that it is worth asking again."""
         slot = attempt.slot
-        if slot.account.auth_file is None or slot.id in hunt.refreshed or attempt.secret is None:
+        if slot.account.auth_file is None or attempt.secret is None:
+            return False
+        if slot.id in hunt.refreshed:
+            problem.message = needs_login(slot.account, "its renewed token is refused, too")
             return False
         hunt.refreshed.add(slot.id)
         self.learn(events.Refreshing(slot.id, self.clock.now()))
