@@ -2,10 +2,12 @@
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Coroutine, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from pathlib import Path
 from random import Random, SystemRandom
+from typing import Any
 
 import structlog
 from aiohttp import web
@@ -17,7 +19,8 @@ from lb.adapters.clock import Clock
 from lb.adapters.credentials import Credentials
 from lb.adapters.simulator import Simulator
 from lb.adapters.sockets import Sockets
-from lb.adapters.watch import Watch
+from lb.adapters.watch import EVERY_S, Watch
+from lb.adapters.watch_files import FilesWatch
 from lb.config import Config, ConfigError
 from lb.core.account import Account
 from lb.core.errors import Problem
@@ -30,6 +33,7 @@ from lb.proxy.catalog import Catalog, listed
 from lb.proxy.dispatch import Dispatch
 from lb.proxy.gateway import Gateway
 from lb.proxy.memory import Memory
+from lb.proxy.notices import Notices, welcome_back
 from lb.proxy.upkeep import Upkeep
 from lb.web.admin.live import publish
 from lb.web.auth import Doorman
@@ -54,6 +58,7 @@ class Running:
     runner: Runner
     simulator: Simulator
     memory: Memory
+    notices: Notices
     url: str = ""
 
     def take_up(self, config: Config) -> None:
@@ -64,30 +69,62 @@ class Running:
                 _log.warning("needs_restart", setting=f"server.{name}")
         before = set(gateway.pool.slots)
         gateway.config = config
-        gateway.problems = []
+        self._tell_problems(config)
         gateway.dispatch.patience_s = config.server.patience_s
         self.simulator.update(_simulated(config.accounts))
         accounts = located(config.accounts, self.simulator)
         gateway.pool.update(accounts, STRATEGIES[config.routing.strategy])
         self.memory.recall(set(gateway.pool.slots) - before)
         self.app[DOORMAN][0] = Doorman(config)
+        self.notices.look()
         gateway.dispatch.queue.wake()
 
     def reload(self) -> None:
-        """Read the config file again; a broken one is refused with reasons, the old one stays."""
+        """Read config and logins again; a broken config is refused with reasons, the old stays."""
         config = self.gateway.config
-        if config.path is None:
+        if config.source is None:
             return
         try:
             fresh = configuration.load(
-                config.path, host=config.server.host, port=config.server.port
+                config.path,
+                folder=config.folder,
+                host=config.server.host,
+                port=config.server.port,
             )
         except ConfigError as error:
             self.gateway.problems = [str(mistake) for mistake in error.mistakes]
-            _log.error("config_refused", path=str(config.path), problems=self.gateway.problems)
+            _log.error("config_refused", path=str(config.source), problems=self.gateway.problems)
             return
-        self.take_up(fresh)
-        _log.info("config_taken_up", path=str(config.path), accounts=len(fresh.accounts))
+        if fresh != config or self.gateway.problems != list(fresh.problems):
+            self.take_up(fresh)
+            _log.info("config_taken_up", path=str(config.source), accounts=len(fresh.accounts))
+        self.gateway.dispatch.tries.credentials.forget()
+        welcome_back(self.gateway)
+
+    def _tell_problems(self, config: Config) -> None:
+        """What is wrong with single accounts: each said once; the others go on."""
+        for problem in config.problems:
+            if problem not in self.gateway.problems:
+                _log.error("account_left_out", problem=problem)
+        self.gateway.problems = list(config.problems)
+
+    def watches(self, every_s: float = EVERY_S) -> list[Coroutine[Any, Any, None]]:
+        """What sees to it that changes of files are taken up; for tasks that run with the server.
+
+        SIGHUP does the same at once.
+        """
+
+        async def changed() -> None:
+            self.reload()
+
+        config = self.gateway.config
+        found: list[Coroutine[Any, Any, None]] = []
+        if config.path is not None:
+            found.append(Watch(config.path, changed, every_s).run())
+        if config.source is not None:
+            paths = partial(_watched, self.gateway)
+            found.append(FilesWatch(paths, changed, every_s).run())
+        return found
 
     async def drain(self) -> None:
         """Let nobody in; streams may finish for ``drain_s`` seconds, then get a last frame."""
@@ -97,6 +134,10 @@ class Running:
         for delivery in list(gateway.deliveries):
             delivery.stop(shutting_down())
         await gateway.finished(LAST_WORDS_S)
+
+
+def _watched(gateway: Gateway) -> list[Path]:
+    return configuration.watched(gateway.config)
 
 
 def _simulated(accounts: Iterable[Account]) -> list[Account]:
@@ -156,13 +197,17 @@ async def _built(config: Config, rng: Random, stack: AsyncExitStack) -> Running:
     tries = Tries(transport.Transport(session), credentials, sockets, clock)
     app = web.Application(middlewares=[canonical], client_max_size=1 << 20)
     app[LISTENERS] = set()
+    notices = Notices(pool)
 
     def on_event(event: Event, changed: bool) -> None:  # noqa: FBT001  # the shape of the callback
         memory.noted(event, changed=changed)
+        if changed:
+            notices.heard(event)
         publish(app[LISTENERS], event, changed=changed)
 
     dispatch = Dispatch(pool, tries, clock, rng, on_event, config.server.patience_s)
-    catalog = Catalog(pool, tries, clock)
+    catalog = Catalog(pool, tries, clock, config.server.data_dir / "models.json")
+    catalog.recall()
     gateway = Gateway(config, pool, dispatch, catalog, clock, rng, started_at=clock.now())
     app[GATEWAY] = gateway
     app[DOORMAN] = [Doorman(config)]
@@ -170,19 +215,22 @@ async def _built(config: Config, rng: Random, stack: AsyncExitStack) -> Running:
     upkeep = Upkeep(gateway, memory)
     upkeep.start()
     stack.push_async_callback(upkeep.stop)
-    return Running(gateway, app, Runner(app), simulator, memory)
+    gateway.problems = list(config.problems)
+    notices.look()
+    welcome_back(gateway)
+    return Running(gateway, app, Runner(app), simulator, memory, notices)
 
 
-def serve(config: Config, path: Path | None) -> None:
+def serve(config: Config) -> None:
     """Serve until SIGTERM or SIGINT; blocks. Raises: OSError as ``running``."""
     import uvloop
 
     logs.set_up(config.server.log, config.server.log_level)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve(config, path))
+        runner.run(_serve(config))
 
 
-async def _serve(config: Config, path: Path | None) -> None:
+async def _serve(config: Config) -> None:
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     async with running(config) as server:
@@ -199,18 +247,12 @@ async def _serve(config: Config, path: Path | None) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, on_stop)
         loop.add_signal_handler(signal.SIGHUP, server.reload)
-        watching = None
-        if path is not None:
-
-            async def changed() -> None:
-                server.reload()
-
-            watching = asyncio.create_task(Watch(path, changed).run())
+        watching = [asyncio.create_task(watch) for watch in server.watches()]
         _log.info("serving", url=server.url, accounts=len(config.accounts))
         await stop.wait()
         _log.info("draining", streams=len(server.gateway.deliveries))
-        if watching is not None:
-            watching.cancel()
+        for watch in watching:
+            watch.cancel()
         await server.drain()
 
 

@@ -75,8 +75,9 @@ class Ask:
 
     ``client`` scopes everything that is remembered; ``needs`` the request fields some kind of
     upstream rejects (see fields); ``anchors`` are names of state that only its owner holds (already
-    scoped, see affinity), ``session`` the soft key of the conversation; ``bound`` whether the
-    request is lost without the anchors, so that only their owner can serve it.
+    scoped, see affinity), ``session`` the soft key of the conversation; ``kinds`` the only kinds of
+    account that have the endpoint (empty: all); ``bound`` whether the request is lost without the
+    anchors, so that only their owner can serve it.
     """
 
     model: str
@@ -85,6 +86,7 @@ class Ask:
     anchors: tuple[str, ...] = ()
     session: str = ""
     bound: bool = False
+    kinds: frozenset[str] = frozenset()
 
 
 def admits(globs: tuple[str, ...], name: str) -> bool:

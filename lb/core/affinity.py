@@ -73,7 +73,8 @@ def anchors_of(headers: Mapping[str, str], body: Body) -> tuple[tuple[str, ...],
         anchors.append(f"conv:{conversation}")
     text = body.raw("input")
     at = text.rfind(b'"item_reference"')
-    if at >= 0 and (match := _REFERENCE.search(text, max(0, at - 256), at + 256)):
+    begin, end = text.rfind(b"{", 0, max(0, at)), text.find(b"}", max(0, at))  # it is flat
+    if at >= 0 and (match := _REFERENCE.search(text, max(0, begin), end)):
         anchors.append("item:" + match.group(1).decode("utf-8", "replace"))
     bound = bool(anchors)
     for pattern, marker, kind in _NEWEST:

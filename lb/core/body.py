@@ -27,12 +27,13 @@ class Body:
     ``changed`` names what was altered on the way, in order, for the ``x-lb-changed`` header.
     """
 
-    __slots__ = ("_cache", "_fields", "_source", "changed")
+    __slots__ = ("_cache", "_fields", "_opaque", "_source", "changed")
 
     def __init__(self, source: bytes, fields: dict[str, Raw | bytes]) -> None:
         self._source: bytes | None = source
         self._fields = fields
         self._cache: dict[str, Any] = {}
+        self._opaque = False
         self.changed: list[str] = []
 
     @classmethod
@@ -57,6 +58,13 @@ class Body:
         except msgspec.DecodeError as error:
             raise unparsable(str(error).removeprefix("JSON is malformed: ")) from None
         return cls(source, dict(fields))
+
+    @classmethod
+    def opaque(cls, source: bytes) -> "Body":
+        """A body that is no JSON (a form): it has no fields and leaves as it came."""
+        body = cls(source, {})
+        body._opaque = True
+        return body
 
     def __contains__(self, name: str) -> bool:
         return name in self._fields
@@ -118,6 +126,7 @@ class Body:
         twin._source = self._source
         twin._cache = dict(self._cache)
         twin.changed = list(self.changed)
+        twin._opaque = self._opaque
         return twin
 
     def render(self) -> bytes:
@@ -126,6 +135,8 @@ class Body:
         A compact body nobody touched is the very object that came in. Any other is joined anew, so
         that of two fields with one name upstream sees just the one that was checked here.
         """
+        if self._opaque and self._source is not None:
+            return self._source
         fields = [(_key(name), memoryview(value)) for name, value in self._fields.items()]
         if self._source is not None:
             compact = sum(len(key) + len(value) + 4 for key, value in fields) + 1  # "":, and {}

@@ -21,6 +21,7 @@ class Call:
     ask: Ask
     stream: bool
     path: str = "/responses"
+    content_type: str = "application/json"
     headers: Mapping[str, str] = field(factory=dict)
     request_id: str = ""
     codex: bool = False

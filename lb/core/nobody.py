@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from lb.core.account import Ask
 from lb.core.errors import Blame, Problem
 from lb.core.pool import Pool
-from lb.core.slot import SERVES, Slot, Verdict
+from lb.core.slot import NEVER, SERVES, Slot, Verdict
 
 LONGEST_RETRY_AFTER_S = 30.0
 """Codex obeys Retry-After without a cap, up to 30 times: a 503 keeps it short."""
@@ -28,6 +28,7 @@ _PHRASES = {
     Verdict.PAUSED: "paused",
     Verdict.BLOCKED: "without the model",
     Verdict.MODEL: "not offering the model",
+    Verdict.KIND: "without the endpoint",
     Verdict.FIELD: "not taking a field of the request",
 }
 _ANY_MOMENT = SERVES | {Verdict.BUSY, Verdict.PROBING}
@@ -46,7 +47,9 @@ def nobody(pool: Pool, ask: Ask, now: float) -> Problem:
     verdicts = {slot.id: slot.judge(ask, now) for slot in slots}
     if all(verdict is Verdict.MODEL for verdict in verdicts.values()):
         return _no_such_model(ask)
-    able = [slot for slot in slots if verdicts[slot.id] not in (Verdict.MODEL, Verdict.FIELD)]
+    if all(verdict in NEVER for verdict in verdicts.values()) and ask.kinds:
+        return _no_such_endpoint(ask)
+    able = [slot for slot in slots if verdicts[slot.id] not in NEVER]
     told = describe(slots, ask, now)
     backs = [slot.back_at(verdicts[slot.id], ask) for slot in able]
     soonest = min((back for back in backs if back is not None), default=None)
@@ -138,6 +141,18 @@ def _unavailable(message: str, soonest: float | None = None, now: float = 0.0) -
         until=soonest,
         retry_after_s=wait_s,
         should_retry=wait_s is not None,
+    )
+
+
+def _no_such_endpoint(ask: Ask) -> Problem:
+    kinds = ", ".join(sorted(ask.kinds))
+    return Problem(
+        f"No account here has this endpoint; accounts of kind {kinds} do.",
+        status=501,
+        type="invalid_request_error",
+        code="not_implemented",
+        blame=Blame.CLIENT,
+        should_retry=False,
     )
 
 

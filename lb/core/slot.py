@@ -34,12 +34,13 @@ class Verdict(Enum):
     BLOCKED = "does not have the model for now"
     MODEL = "its models do not include this one"
     FIELD = "does not take a field of the request"
+    KIND = "its kind has no such endpoint"
     OWNER = "another account holds the state the request names"
     TRIED = "tried already"
 
 
 SERVES = frozenset({Verdict.READY, Verdict.SECOND})
-NEVER = frozenset({Verdict.MODEL, Verdict.FIELD, Verdict.OWNER})
+NEVER = frozenset({Verdict.MODEL, Verdict.FIELD, Verdict.KIND, Verdict.OWNER})
 """Verdicts of what the request is, not of how the account fares: waiting does not help."""
 
 _OF_STATE = {
@@ -121,6 +122,8 @@ class Slot:
         account = self.account
         if account.models and not account.serves(ask.model):
             return Verdict.MODEL
+        if ask.kinds and account.kind not in ask.kinds:
+            return Verdict.KIND
         if not account.takes(ask.needs):
             return Verdict.FIELD
         block = self.blocks.get(ask.model)

@@ -217,6 +217,21 @@ class Tap:
         if self.outcome == "failed":
             self.failure = b'{"type":"response.failed","response":%b}' % answer
 
+    def other(self, answer: bytes) -> None:
+        """Watch an answer that is no response (an image, a file, a compacted history)."""
+        self.outcome = "completed"
+        self.phase = Phase.ENDED
+        try:
+            response = _responses.decode(answer)
+            outputs = _outputs.decode(answer)
+        except (msgspec.DecodeError, RecursionError):
+            return
+        if response.id and response.id.startswith("file-"):
+            self.owned.append(f"file:{response.id}")
+        self.usage = usage_of(response.usage)
+        for item in outputs.output or ():
+            self._keep_item(item)
+
 
 def _type_of(data: bytes) -> str:
     try:

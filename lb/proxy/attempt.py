@@ -18,6 +18,7 @@ from lb.core.secret import Secret
 from lb.core.slot import Slot
 from lb.core.tap import Garbage, Phase, Tap
 from lb.core.upstreams import KINDS, Kind
+from lb.core.upstreams.dialect import RESPONSES
 from lb.proxy.stream import Stream
 
 
@@ -92,7 +93,7 @@ class Tries:
         """Whether ``account`` is to be asked over a WebSocket."""
         when = account.websocket or KINDS[account.kind].websocket
         wanted = when == "always" or (when == "as_client" and bool(call.lane))
-        return wanted and call.path == "/responses" and self.sockets.speaks(account)
+        return wanted and call.path == RESPONSES and self.sockets.speaks(account)
 
     async def _on_socket(self, call: Call, attempt: Attempt, secret: Secret) -> Answer | None:
         """The answer over a WebSocket; None when the upstream wants HTTP."""
@@ -162,6 +163,8 @@ class Tries:
         if answer.status != 200:
             body = await answer.read(LONGEST_ERROR_BYTES)
             raise attempt.kind.blame(answer.status, answer.headers, body, self.clock.now())
+        if call.path != RESPONSES:
+            return await self._other(attempt, answer)
         content_type = answer.headers.get("content-type", "")
         if content_type.startswith("text/event-stream"):
             return await self._stream(call, attempt, answer)
@@ -194,6 +197,14 @@ class Tries:
         self._raise_failure(attempt, stream.tap)
         await stream.close()
         return Opened(attempt, stream.tap, opened.answer, collector.result())
+
+    async def _other(self, attempt: Attempt, answer: Answer) -> Opened:
+        """An answer that is no response: whatever it is, whole."""
+        body = await answer.read()
+        attempt.began_at = self.clock.now()
+        tap = Tap()
+        tap.other(body)
+        return Opened(attempt, tap, answer, body)
 
     async def _whole(self, attempt: Attempt, answer: Answer) -> Opened:
         body = await answer.read()

@@ -1,13 +1,15 @@
 """Which models the accounts themselves list: asked, kept, and asked again in the background."""
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import structlog
-from attrs import define, field
+from attrs import define, evolve, field
 
 from lb.adapters.clock import Clock
+from lb.adapters.files import write_private
 from lb.core.account import Account, admits
 from lb.core.errors import Problem
 from lb.core.pool import Pool
@@ -28,6 +30,7 @@ class Listing:
     models: dict[str, dict[str, Any]]
     at: float
     ok: bool
+    codex: dict[str, dict[str, Any]] = field(factory=dict)  # as Codex's catalog has them
 
 
 @define(eq=False)
@@ -37,22 +40,38 @@ class Catalog:
     pool: Pool
     tries: Tries
     clock: Clock
+    kept_at: Path | None = None
     _listings: dict[str, Listing] = field(factory=dict)
     _refresh: asyncio.Task[None] | None = None
 
     async def models(self, globs: tuple[str, ...] = ()) -> list[dict[str, Any]]:
         """The models that some account serves and ``globs`` (a key's) admit, by id."""
-        stale = self._stale()
-        if stale:
-            task = self._refreshing(stale)
-            if any(slot.id not in self._listings for slot in stale):
-                await asyncio.wait({task}, timeout=FIRST_ASK_S)
+        await self._known()
         union: dict[str, dict[str, Any]] = {}
         for slot in self.pool.enabled():
             for name, model in self._of(slot.account).items():
                 if admits(globs, name):
                     union.setdefault(name, model)
         return [union[name] for name in sorted(union)]
+
+    async def codex_models(self, globs: tuple[str, ...] = ()) -> list[dict[str, Any]]:
+        """The same as Codex's catalog has them, best first; only what a Codex account listed."""
+        await self._known()
+        union: dict[str, dict[str, Any]] = {}
+        for slot in self.pool.enabled():
+            listing = self._listings.get(slot.id)
+            for name, model in (listing.codex if listing else {}).items():
+                if slot.account.serves(name) and admits(globs, name):
+                    union.setdefault(name, model)
+        return sorted(union.values(), key=lambda model: (model.get("priority", 0), model["slug"]))
+
+    async def _known(self) -> None:
+        """Ask again in the background; wait a little only for accounts nothing is known of."""
+        stale = self._stale()
+        if stale:
+            task = self._refreshing(stale)
+            if any(slot.id not in self._listings for slot in stale):
+                await asyncio.wait({task}, timeout=FIRST_ASK_S)
 
     def _of(self, account: Account) -> dict[str, dict[str, Any]]:
         listing = self._listings.get(account.id)
@@ -82,17 +101,55 @@ class Catalog:
     async def _ask(self, slot: Slot) -> None:
         now, known = self.clock.now(), self._listings.get(slot.id)
         try:
-            models = await self.list_of(slot.account)
+            body = await self.tries.fetch(slot.account, KINDS[slot.account.kind].models_path)
         except Problem as problem:
             _log.info("models_not_listed", account=slot.id, reason=problem.message)
-            self._listings[slot.id] = Listing(known.models if known else {}, now, ok=False)
+            kept = known or Listing({}, now, ok=False)
+            self._listings[slot.id] = evolve(kept, at=now, ok=False)
         else:
-            self._listings[slot.id] = Listing(models, now, ok=True)
+            models, codex = listed(body, slot.account.kind), listed_for_codex(body)
+            self._listings[slot.id] = Listing(models, now, ok=True, codex=codex)
+            self._keep()
 
-    async def list_of(self, account: Account) -> dict[str, dict[str, Any]]:
-        """What ``account`` lists now, by id. Raises: Problem when it does not answer."""
-        body = await self.tries.fetch(account, KINDS[account.kind].models_path)
-        return listed(body, account.kind)
+    def recall(self) -> None:
+        """Take up what was listed before a restart; it is asked again soon."""
+        if self.kept_at is None:
+            return
+        try:
+            kept = msgspec.json.decode(self.kept_at.read_bytes(), type=dict[str, dict[str, Any]])
+            for account, told in kept.items():
+                self._listings[account] = Listing(told["models"], 0.0, ok=True, codex=told["codex"])
+        except (OSError, msgspec.DecodeError, KeyError):
+            return
+
+    def _keep(self) -> None:
+        if self.kept_at is None:
+            return
+        told = {
+            account: {"models": listing.models, "codex": listing.codex}
+            for account, listing in self._listings.items()
+            if account in self.pool.slots
+        }
+        try:
+            write_private(self.kept_at, msgspec.json.encode(told))
+        except OSError as error:
+            _log.warning("catalog_not_kept", reason=str(error))
+
+
+def listed_for_codex(body: bytes) -> dict[str, dict[str, Any]]:
+    """The entries of Codex's catalog (``{"models": [...]}``) as they came, by slug."""
+    try:
+        answer = msgspec.json.decode(body, type=dict[str, Any])
+    except msgspec.DecodeError:
+        return {}
+    entries = answer.get("models")
+    if not isinstance(entries, list):
+        return {}
+    return {
+        entry["slug"]: entry
+        for entry in entries
+        if isinstance(entry, dict) and isinstance(entry.get("slug"), str)
+    }
 
 
 def listed(body: bytes, owner: str) -> dict[str, dict[str, Any]]:

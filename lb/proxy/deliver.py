@@ -12,11 +12,13 @@ from typing import TypeVar
 from aiohttp import web
 from attrs import define, field
 
-from lb.core import events
+from lb.core import events, sse
 from lb.core.call import Call
 from lb.core.errors import Blame, Problem
 from lb.core.events import Spent
+from lb.core.pool_usage import pooled, rate_limit_headers, rate_limits_event
 from lb.core.tap import Phase
+from lb.core.upstreams.dialect import RESPONSES
 from lb.core.upstreams.signals import windows_of_event
 from lb.proxy.attempt import Opened
 from lb.proxy.dispatch import Dispatch, Hunt
@@ -61,8 +63,11 @@ class Delivery:
             opened = self.opened = await self._unless_stopped(self.dispatch.opened(self.hunt))
             self.outcome = opened.tap.outcome
             self.first_byte_at = self.dispatch.clock.now()
-            headers = self.headers(opened)
-            return web.Response(body=opened.head, headers=headers, content_type="application/json")
+            content_type = opened.answer.headers.get("content-type", "application/json")
+            if self.call.path == RESPONSES:
+                content_type = "application/json"
+            headers = {**self.headers(opened), "Content-Type": content_type}
+            return web.Response(body=opened.head, headers=headers)
         finally:
             await self._settle()
 
@@ -111,11 +116,11 @@ class Delivery:
     async def _runs(self, opened: Opened, sink: Sink, pulse: Pulse) -> None:
         run, stream = opened.head, opened.stream
         while run:
+            if opened.tap.readings:
+                run = self._measured(opened, run)
             pulse.writing()
             await sink.write(run)
             pulse.wrote()
-            if opened.tap.readings:
-                self._measure(opened)
             run = await stream.next() if stream is not None else b""
         if opened.tap.failure:
             now = self.dispatch.clock.now()
@@ -129,12 +134,19 @@ class Delivery:
         if event is not None and problem.blame is not Blame.TOKEN:
             self.dispatch.learn(event)
 
-    def _measure(self, opened: Opened) -> None:
+    def _measured(self, opened: Opened, run: bytes) -> bytes:
+        """Learn what the stream said of the account's quota; the client hears of the pool's."""
         readings, opened.tap.readings = opened.tap.readings, []
         now, account = self.dispatch.clock.now(), opened.attempt.slot.id
         for reading in readings:
             if windows := windows_of_event(reading, now):
                 self.dispatch.learn(events.Measured(account, now, windows))
+        told = rate_limits_event(pooled(self.dispatch.pool.enabled(), now), now)
+        name = "codex.rate_limits"
+        return b"".join(
+            sse.write(name, told) if sse.read(frame)[1] in readings else frame
+            for frame in sse.frames(run)
+        )
 
     def headers(self, opened: Opened | None = None) -> Mapping[str, str]:
         """What the client is told of the answer; less before an account was ``opened``."""
@@ -150,6 +162,9 @@ class Delivery:
             told["x-upstream-request-id"] = attempt.upstream_request_id
         if attempt.changed:
             told["x-lb-changed"] = ",".join(attempt.changed)
+        if self.call.codex:
+            windows = pooled(self.dispatch.pool.enabled(), now)
+            told |= rate_limit_headers(windows, now)
         for name in _PASSED:
             if value := opened.answer.headers.get(name):
                 told[name] = value

@@ -35,7 +35,7 @@ class Waiter:
         """Take the place in the queue that the ticket says."""
         self.woken = asyncio.Event()
         self.round = self.queue.round if self.looked else self.queue.round - 1
-        insort(self.queue.waiters, self, key=lambda waiter: waiter.ticket)
+        insort(self.queue.waiters, self, key=_ticket)
         return self
 
     def wants(self, model: str, account: str) -> bool:
@@ -61,6 +61,10 @@ class Waiter:
         except TimeoutError:
             pass
         self.woken.clear()
+
+
+def _ticket(waiter: Waiter) -> int:
+    return waiter.ticket
 
 
 class Queue:

@@ -35,8 +35,19 @@ async def read_body(
     is too slow, 413 when it is too large, 415 for a content coding that is not supported;
     ConnectionResetError when the client has left.
     """
-    codings = _codings(request)
     _check_type(request)
+    return await read_any(request, limit_bytes, base_s=base_s, per_mib_s=per_mib_s)
+
+
+async def read_any(
+    request: web.Request,
+    limit_bytes: int,
+    *,
+    base_s: float = BODY_S,
+    per_mib_s: float = BODY_S_PER_MIB,
+) -> bytes:
+    """As ``read_body``, whatever the content type (a form with a file in it, say)."""
+    codings = _codings(request)
     if (request.content_length or 0) > limit_bytes:
         raise too_large(limit_bytes)
     content = request.content

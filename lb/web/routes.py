@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from aiohttp import web
 
 from lb.web.admin import api, live
-from lb.web.endpoints import meta, models, responses, socket
+from lb.web.endpoints import codex, forward, meta, models, responses, socket
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -17,6 +17,19 @@ ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("GET", "/v1/models", models.list_all),
     ("GET", "/v1/models/{id:.+}", models.retrieve),
     ("GET", "/backend-api/codex/models", models.list_all),
+    *(("POST", f"/v1{path}", forward.forward) for path in forward.KINDS_OF_PATH),
+    *(("POST", f"/backend-api/codex{path}", forward.forward) for path in forward.KINDS_OF_PATH),
+    ("POST", "/backend-api/files", forward.forward),
+    ("GET", "/backend-api/wham/usage", codex.usage),
+    ("GET", "/api/codex/usage", codex.usage),
+    ("GET", "/backend-api/wham/accounts/check", codex.accounts_check),
+    ("GET", "/api/codex/accounts/check", codex.accounts_check),
+    ("*", "/backend-api/wham/{rest:.*}", codex.nothing),
+    ("*", "/backend-api/ps/{rest:.*}", codex.nothing),
+    ("*", "/backend-api/codex/analytics-events/{rest:.*}", codex.nothing),
+    ("*", "/api/codex/{rest:.*}", codex.nothing),
+    ("*", "/ps/{rest:.*}", codex.nothing),
+    ("*", "/codex/analytics-events/{rest:.*}", codex.nothing),
     ("GET", "/health", meta.health),
     ("GET", "/ready", meta.ready),
     ("GET", "/admin/status", api.status),

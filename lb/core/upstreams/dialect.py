@@ -67,7 +67,7 @@ class Dialect:
         own = {name.lower(): value.reveal() for name, value in account.headers.items()}
         return {
             **call.headers,
-            "content-type": JSON,
+            "content-type": call.content_type,
             "accept": EVENTS if stream else JSON,
             "accept-encoding": "identity",
             "user-agent": (call.headers.get("user-agent") if call.codex else None) or AGENT,

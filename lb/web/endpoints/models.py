@@ -1,5 +1,8 @@
 """``GET /v1/models``: what the accounts list, cut to what the key may use."""
 
+from hashlib import sha256
+
+import msgspec
 from aiohttp import web
 
 from lb.core.errors import Blame, Problem
@@ -7,10 +10,24 @@ from lb.web.keys import DOORMAN, GATEWAY
 
 
 async def list_all(request: web.Request) -> web.Response:
-    """Every model some account serves and the key may use, in OpenAI's form."""
+    """Every model some account serves and the key may use.
+
+    OpenAI's list; Codex's catalog for a client that says its version.
+    """
     client = request.app[DOORMAN][0].client(request)
+    if "client_version" in request.query:
+        return await _for_codex(request, client.models)
     models = await request.app[GATEWAY].catalog.models(client.models)
     return web.json_response({"object": "list", "data": models})
+
+
+async def _for_codex(request: web.Request, globs: tuple[str, ...]) -> web.Response:
+    models = await request.app[GATEWAY].catalog.codex_models(globs)
+    body = msgspec.json.encode({"models": models})
+    etag = f'"{sha256(body).hexdigest()[:32]}"'
+    if request.headers.get("If-None-Match") == etag:
+        return web.Response(status=304, headers={"ETag": etag})
+    return web.Response(body=body, content_type="application/json", headers={"ETag": etag})
 
 
 async def retrieve(request: web.Request) -> web.Response:

@@ -1,0 +1,86 @@
+"""Calls that are no responses but go to an account all the same: images, files, audio, compaction.
+
+They go through the one failover loop, to a kind of account that has the endpoint; what they make
+(a file, a compacted history) is remembered, so that what names it later goes to its owner.
+"""
+
+import re
+
+from aiohttp import web
+
+from lb.core import affinity
+from lb.core.account import Ask
+from lb.core.body import Body
+from lb.core.call import Call
+from lb.core.codex import is_codex
+from lb.core.errors import bad_request
+from lb.web.endpoints.responses import forwarded, patience_of, shutting_down
+from lb.web.keys import DELIVERY, DOORMAN, GATEWAY, REQUEST_ID
+from lb.web.reading import read_any, read_body
+
+_APIS = frozenset({"openai", "azure", "compatible"})
+KINDS_OF_PATH: dict[str, frozenset[str]] = {
+    "/responses/compact": _APIS,
+    "/images/generations": _APIS | {"chatgpt"},
+    "/images/edits": _APIS | {"chatgpt"},
+    "/files": _APIS,
+    "/audio/transcriptions": _APIS,
+}
+"""Which kinds of account serve an endpoint besides ``/responses``."""
+_PREFIX = re.compile(r"^(/v1|/backend-api/codex|/backend-api)")
+_MODEL_PART = re.compile(rb'name="model"\r\n(?:[^\r\n]+\r\n)*\r\n([^\r\n]{1,200})\r\n')
+
+
+async def forward(request: web.Request) -> web.StreamResponse:
+    """Hand the request to an account that can, and its answer back.
+
+    Raises: Problem as ``POST /v1/responses`` does; 501 when no kind of account here has the path.
+    """
+    gateway = request.app[GATEWAY]
+    received_at = gateway.clock.now()
+    client = request.app[DOORMAN][0].client(request)
+    if gateway.draining:
+        raise shutting_down()
+    limit = gateway.config.server.max_body_mb << 20
+    content_type = request.headers.get("Content-Type", "")
+    if content_type.startswith("application/json"):
+        body = Body.parse(await read_body(request, limit))
+        model = body.get("model") or ""
+    else:
+        source = await read_any(request, limit)
+        body = Body.opaque(source)
+        part = _MODEL_PART.search(source)
+        model = part.group(1).decode("utf-8", "replace") if part else ""
+    if not isinstance(model, str):
+        raise bad_request("'model' must be a string.", "model")
+    if body.get("stream") is True:
+        raise bad_request("Streams are not offered on this endpoint.", "stream")
+    if model:
+        client.check_model(model)
+    path = _PREFIX.sub("", request.path)
+    headers = forwarded(request.headers)
+    anchors, _ = affinity.anchors_of(headers, body)
+    ask = Ask(
+        model=model,
+        client=client.name,
+        anchors=anchors,
+        session=affinity.session_of(headers, body),
+        kinds=KINDS_OF_PATH[path],
+    )
+    call = Call(
+        body,
+        ask,
+        stream=False,
+        path=path,
+        headers=headers,
+        request_id=request[REQUEST_ID],
+        content_type=content_type,
+        codex=is_codex(headers),
+        deadline=received_at + patience_of(request),
+    )
+    delivery = request[DELIVERY] = gateway.delivery(call, received_at)
+    gateway.deliveries.add(delivery)
+    try:
+        return await delivery.whole()
+    finally:
+        gateway.deliveries.discard(delivery)
