@@ -29,7 +29,6 @@ class Call:
     lane: str = ""  # the conversation's own sockets, upstream; empty: the client came over HTTP
     increment: Body | None = None  # the same request, on from ``previous_id``
     previous_id: str = ""
-    client_retries: int = 0  # x-stainless-retry-count: how often the client itself tried before
 
 
 @frozen

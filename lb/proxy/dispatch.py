@@ -30,6 +30,7 @@ from lb.proxy.waiting import Queue, Waiter
 SPARE_ATTEMPTS = 8  # beyond one for each account: refusals are unbilled and cheap
 MORE_LAPS = 2  # when everybody was tried once and only soft faults were seen
 BACKOFF_S = 0.1  # before another lap: doubles, full jitter
+SIDE_EFFECTS = frozenset({"background", "conversation"})  # of a request, beyond tokens
 MOST_FIELDS_LEARNT = 64  # clients choose the names
 NEVER_DROPPED = frozenset({"model", "input", "instructions", "tools", "stream", "store"})
 WAKE_JITTER_S = 0.05  # those who wait for one account do not wake as one
@@ -235,6 +236,8 @@ class Dispatch:
             slot.origin.failed(now, self.rng.random())
         if problem.blame in (Blame.SOFT, Blame.ORIGIN):
             hunt.tried.add(slot.id)
+        if problem.billed and hunt.call.ask.needs & SIDE_EFFECTS:
+            raise ambiguous(problem)
 
     def _drop_or_raise(self, hunt: Hunt, slot: Slot, problem: Problem) -> None:
         """A ChatGPT account that refuses a parameter by name learns to leave it out; asked anew.
@@ -257,7 +260,7 @@ class Dispatch:
         if body is None:
             raise problem
         hunt.stripped = True
-        hunt.call = evolve(hunt.call, body=body)
+        hunt.call = evolve(hunt.call, body=body, increment=None)
 
     async def _refreshed(self, hunt: Hunt, attempt: Attempt, problem: Problem) -> bool:
         """Whether an account that said 401 has a new token, so that it is worth asking again."""
@@ -282,6 +285,17 @@ class Dispatch:
             return False
         self.learn(events.Restored(slot.id, self.clock.now(), "new token"))
         return True
+
+
+def ambiguous(problem: Problem) -> Problem:
+    """The upstream may have done what was asked, and doing it twice is not the same as once."""
+    return Problem(
+        f"{problem.message} It may have acted on the request all the same,"
+        " so it was not sent anywhere else; look before you send it again.",
+        status=502,
+        code="upstream_ambiguous",
+        should_retry=False,
+    )
 
 
 def call_is_late(call: Call, now: float) -> bool:

@@ -86,7 +86,6 @@ def call_of(
         request_id=request_id,
         codex=is_codex(headers),
         deadline=request.app[GATEWAY].clock.now() + patience_of(request),
-        client_retries=_number(request.headers.get("x-stainless-retry-count"), 0.0) > 0,
     )
 
 
