@@ -12,7 +12,7 @@ from lb.core import codex, sse
 from lb.core.account import Account, Ask
 from lb.core.body import Body
 from lb.core.call import Call, Outgoing
-from lb.core.errors import Blame, Problem
+from lb.core.errors import Blame, Problem, bad_request
 from lb.core.formats.responses import Collector
 from lb.core.secret import Secret
 from lb.core.slot import Slot
@@ -84,7 +84,8 @@ class Tries:
         if self.over_socket(call, attempt.slot.account):
             answer = await self._on_socket(call, attempt, secret)
         if answer is None:
-            answer = await self.transport.send(account, self._written(call, attempt, secret))
+            written = self._written(_over_http(call), attempt, secret)
+            answer = await self.transport.send(account, written)
         attempt.status = answer.status
         attempt.upstream_request_id = answer.headers.get("x-request-id", "")
         return answer
@@ -215,12 +216,34 @@ class Tries:
         return Opened(attempt, tap, answer, body)
 
 
+NO_PREWARM = "prewarm_over_http"
 _NOTHING = Call(Body(b"{}", {}), Ask(model=""), stream=False)
 
 
 def new_attempt(slot: Slot, now: float) -> Attempt:
     """A try at ``slot`` that starts at ``now`` (unix seconds)."""
     return Attempt(slot, KINDS[slot.account.kind], now)
+
+
+def _over_http(call: Call) -> Call:
+    """The call as a POST: a frame need not say that it streams, and only a socket is prewarmed.
+
+    Raises: Problem for a prewarm; the conversation answers it itself.
+    """
+    if not call.lane:
+        return call
+    body = call.body.copy()
+    if body.raw("generate") == b"false":
+        raise no_prewarm()
+    body.drop("generate", told=False)
+    if body.raw("stream") != b"true":
+        body.set("stream", True, told=False)
+    return evolve(call, body=body)
+
+
+def no_prewarm() -> Problem:
+    """Nothing can be prewarmed over HTTP: nobody's fault, and worth no upstream's while."""
+    return bad_request("Over HTTP nothing is prewarmed.", "generate", NO_PREWARM)
 
 
 def _unexpected(what: str) -> Problem:

@@ -20,6 +20,7 @@ from lb.core.errors import Blame, Problem, bad_request
 from lb.core.rules.anchors import stale_anchor
 from lb.core.tap import Phase
 from lb.core.transcript import Transcript, Turn, with_items
+from lb.proxy.attempt import NO_PREWARM
 from lb.proxy.deliver import Delivery
 from lb.proxy.gateway import Gateway
 from lb.proxy.sinks import SocketSink
@@ -111,9 +112,10 @@ class Conversation:
         if turn is None:
             raise stale_anchor()
         call = self._call(body, previous_id, turn)
-        if body.get("generate") is False and not await self._warmed(call, turn):
-            return
-        await self._answer(call, turn)
+        if body.get("generate") is False:
+            await self._warm(call, turn)
+        else:
+            await self._answer(call, turn)
 
     def _call(self, body: Body, previous_id: str, turn: Turn) -> Call:
         whole = with_items(body, turn.asked) if previous_id else body
@@ -123,12 +125,16 @@ class Conversation:
             return evolve(call, lane=self.lane, stream=True)
         return evolve(call, lane=self.lane, stream=True, increment=body, previous_id=previous_id)
 
-    async def _warmed(self, call: Call, turn: Turn) -> bool:
-        """Whether a prewarm is worth an upstream's while; else it is answered here, from memory."""
+    async def _warm(self, call: Call, turn: Turn) -> None:
+        """A prewarm goes to a socket or nowhere, and fails only by the client's own fault."""
         dispatch = self.gateway.dispatch
         found = dispatch.pool.find(call.ask, dispatch.clock.now(), dispatch.rng)
         if found is not None and dispatch.tries.over_socket(call, found[0].account):
-            return True
+            try:
+                return await self._answer(call, turn)
+            except Problem as problem:
+                if problem.blame is Blame.CLIENT and problem.code != NO_PREWARM:
+                    raise
         response_id = f"resp_lb_{uuid4().hex}"
         sink = TurnSink(self.link, self.request, turn)
         for number, (name, status) in enumerate(_WARM):
@@ -136,7 +142,7 @@ class Conversation:
             event = {"type": name, "sequence_number": number, "response": response}
             await sink.write(sse.write(name, msgspec.json.encode(event)))
         self.transcript.keep(turn, response_id)
-        return False
+        return None
 
     async def _answer(self, call: Call, turn: Turn) -> None:
         delivery = self.gateway.delivery(call, self.gateway.clock.now())

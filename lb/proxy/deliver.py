@@ -21,7 +21,8 @@ from lb.core.tap import Phase
 from lb.core.upstreams.dialect import RESPONSES
 from lb.core.upstreams.signals import windows_of_event
 from lb.proxy.attempt import Opened
-from lb.proxy.dispatch import Dispatch, Hunt
+from lb.proxy.dispatch import Dispatch
+from lb.proxy.hunt import Hunt
 from lb.proxy.pulse import Pulse
 from lb.proxy.sinks import Sink
 

@@ -23,8 +23,9 @@ from lb.core.nobody import nobody
 from lb.core.pool import Pool
 from lb.core.rules import refusal
 from lb.core.rules.anchors import stale_anchor, without_reasoning
-from lb.core.slot import Slot, Verdict
+from lb.core.slot import Slot
 from lb.proxy.attempt import Attempt, Opened, Tries, new_attempt
+from lb.proxy.hunt import Hunt
 from lb.proxy.waiting import Queue, Waiter
 
 SPARE_ATTEMPTS = 8  # beyond one for each account: refusals are unbilled and cheap
@@ -34,30 +35,6 @@ SIDE_EFFECTS = frozenset({"background", "conversation"})  # of a request, beyond
 MOST_FIELDS_LEARNT = 64  # clients choose the names
 NEVER_DROPPED = frozenset({"model", "input", "instructions", "tools", "stream", "store"})
 WAKE_JITTER_S = 0.05  # those who wait for one account do not wake as one
-LEAST_LEFT_S = 0.2  # no attempt starts with less of the client's deadline left
-
-
-@define(eq=False)
-class Hunt:
-    """The search for an account for one request: what was tried, what is left to spend."""
-
-    call: Call
-    patience_until: float
-    tried: set[str] = field(factory=set)
-    attempts: list[Attempt] = field(factory=list)
-    problem: Problem | None = None
-    laps: int = 0
-    refreshed: set[str] = field(factory=set)
-    stripped: bool = False
-    ticket: int = 0
-    waited_s: float = 0.0
-    upstream_s: float = 0.0
-
-    def retries_on_suspicion(self, verdict: Verdict) -> bool:
-        """Whether the next try repeats a billed failure at an account that is suspect itself."""
-        if self.problem is None or self.problem.blame is not Blame.SOFT:
-            return False
-        return self.laps > 0 or verdict is Verdict.SECOND
 
 
 @define(eq=False)
@@ -163,7 +140,7 @@ class Dispatch:
             await self._let_others_look(hunt)
         while True:
             now = self.clock.now()
-            if call_is_late(hunt.call, now):
+            if hunt.is_late(now):
                 raise self._last_word(hunt)
             found = self.pool.pick(ask, now, self.rng, hunt.tried)
             if found is None:
@@ -296,8 +273,3 @@ def ambiguous(problem: Problem) -> Problem:
         code="upstream_ambiguous",
         should_retry=False,
     )
-
-
-def call_is_late(call: Call, now: float) -> bool:
-    """Whether the client will have hung up before an attempt could answer."""
-    return call.deadline is not None and call.deadline - now < LEAST_LEFT_S

@@ -35,7 +35,7 @@ class Waiter:
         """Take the place in the queue that the ticket says."""
         self.woken = asyncio.Event()
         self.round = self.queue.round if self.looked else self.queue.round - 1
-        insort(self.queue.waiters, self, key=_ticket)
+        self.queue.enter(self)
         return self
 
     def wants(self, model: str, account: str) -> bool:
@@ -82,6 +82,10 @@ class Queue:
         """The next place in the order of arrival, from 1."""
         self._tickets += 1
         return self._tickets
+
+    def enter(self, waiter: Waiter) -> None:
+        """Put ``waiter`` where its ticket says."""
+        insort(self.waiters, waiter, key=_ticket)
 
     def wanted(self, model: str, account: str) -> bool:
         """Whether somebody waits for ``account``, which is free for ``model``."""

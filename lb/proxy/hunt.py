@@ -1,0 +1,38 @@
+"""The search for an account for one request: what the failover loop remembers of it."""
+
+from attrs import define, field
+
+from lb.core.call import Call
+from lb.core.errors import Blame, Problem
+from lb.core.slot import Verdict
+from lb.proxy.attempt import Attempt
+
+LEAST_LEFT_S = 0.2  # no attempt starts with less of the client's deadline left
+
+
+@define(eq=False)
+class Hunt:
+    """The search for an account for one request: what was tried, what is left to spend."""
+
+    call: Call
+    patience_until: float
+    tried: set[str] = field(factory=set)
+    attempts: list[Attempt] = field(factory=list)
+    problem: Problem | None = None
+    laps: int = 0
+    refreshed: set[str] = field(factory=set)
+    stripped: bool = False
+    ticket: int = 0
+    waited_s: float = 0.0
+    upstream_s: float = 0.0
+
+    def retries_on_suspicion(self, verdict: Verdict) -> bool:
+        """Whether the next try repeats a billed failure at an account that is suspect itself."""
+        if self.problem is None or self.problem.blame is not Blame.SOFT:
+            return False
+        return self.laps > 0 or verdict is Verdict.SECOND
+
+    def is_late(self, now: float) -> bool:
+        """Whether the client will have hung up before another attempt could answer."""
+        deadline = self.call.deadline
+        return deadline is not None and deadline - now < LEAST_LEFT_S
