@@ -5,8 +5,6 @@ Form: ``{"OPENAI_API_KEY", "tokens": {"id_token", "access_token", "refresh_token
 thread.
 """
 
-import base64
-import binascii
 import math
 import os
 import sys
@@ -20,9 +18,22 @@ from typing import Any, Final
 import msgspec
 from attrs import field, frozen
 
+from lb.core.identity import CLAIMS, claims
 from lb.core.upstreams.chatgpt import Bearer
 
-CLAIMS: Final = "https://api.openai.com/auth"  # where OpenAI's tokens hold their own claims
+__all__ = [
+    "CLAIMS",
+    "Login",
+    "UnreadableError",
+    "account_id_in",
+    "lock_file",
+    "login_of",
+    "read",
+    "renewed",
+    "try_lock",
+    "write",
+]
+
 OWNER_ONLY: Final = 0o600
 _TOKENS: Final = ("id_token", "access_token", "refresh_token")
 
@@ -90,19 +101,6 @@ def renewed(login: Login, answer: Mapping[str, Any], now: float) -> Login:
     tokens = {**login.document.get("tokens", {}), **given}
     refreshed = datetime.fromtimestamp(now, UTC).isoformat().replace("+00:00", "Z")
     return login_of({**login.document, "tokens": tokens, "last_refresh": refreshed})
-
-
-def claims(token: str) -> dict[str, Any]:
-    """The claims of a JSON web token, unverified; empty for what is none."""
-    parts = token.split(".")
-    if len(parts) != 3:  # header, claims, signature
-        return {}
-    try:
-        text = base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4))
-        told = msgspec.json.decode(text)
-    except (binascii.Error, msgspec.MsgspecError, ValueError, RecursionError):
-        return {}
-    return told if isinstance(told, dict) else {}
 
 
 def account_id_in(token: str) -> str:

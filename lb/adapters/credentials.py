@@ -89,6 +89,10 @@ class Credentials:
             token = await self._join(account, used)
         return token
 
+    def forget(self) -> None:
+        """Read every login anew when it is next asked for: a file may hold another one now."""
+        self._logins.clear()
+
     async def close(self) -> None:
         """Let refreshes under way end: a token that was given and not kept is a login lost."""
         if self._flights:
@@ -181,9 +185,16 @@ class Credentials:
         return new
 
 
+def needs_login(account: Account, why: str) -> str:
+    """What a person reads, and does, about a login that is over."""
+    return f"needs login: run lb login {account.id} ({why})"
+
+
 def refused(account: Account, why: str, code: str) -> Problem:
     """An account that needs a person."""
-    message = f"Account {account.id}: {why}; log in again, or give it another credential."
+    message = f"Account {account.id}: {why}; give it another credential."
+    if account.auth_file is not None:
+        message = needs_login(account, why)
     return Problem(message, 503, code=code, blame=Blame.TOKEN)
 
 

@@ -7,9 +7,9 @@ import aiohttp
 import msgspec
 from attrs import define, field
 
-from lb.adapters.transport import Answer
+from lb.adapters.answers import Answer
 from lb.core import sse
-from lb.core.errors import Blame, Problem
+from lb.core.errors import broken
 
 _TYPE = re.compile(r'\s*\{\s*"type"\s*:\s*"([^"\\]{1,100})"')
 _TERMINAL = ("response.completed", "response.failed", "response.incomplete", "error")
@@ -112,17 +112,9 @@ async def text_of(link: aiohttp.ClientWebSocketResponse, account: str) -> str:
     if message.type is aiohttp.WSMsgType.TEXT:
         return str(message.data)
     if message.type is aiohttp.WSMsgType.BINARY:
-        what, code = "sent a binary message, which no Responses server does", "upstream_garbage"
-    else:
-        what, code = f"closed the socket ({link.close_code}) in mid-answer", "upstream_interrupted"
-    raise Problem(
-        f"The upstream of {account} {what}.",
-        status=502,
-        code=code,
-        blame=Blame.SOFT,
-        billed=True,
-        retry_after_s=1.0,
-    )
+        raise broken(f"of {account} sent a binary message")
+    what = f"of {account} closed the socket ({link.close_code}) before its answer was complete"
+    raise broken(what, "upstream_interrupted")
 
 
 def _type_of(text: str) -> str:

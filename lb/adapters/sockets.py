@@ -10,8 +10,9 @@ from collections.abc import Callable
 
 import aiohttp
 
+from lb.adapters.answers import Answer
+from lb.adapters.faults import origin_of, problem_of
 from lb.adapters.socket_answers import RefusedAnswer, Socket, SocketAnswer, refusal, text_of
-from lb.adapters.transport import Answer, origin_of, problem_of
 from lb.core.account import Account
 from lb.core.call import Outgoing
 from lb.core.errors import Problem
@@ -19,8 +20,9 @@ from lb.core.errors import Problem
 LARGEST_MESSAGE_BYTES = 128 << 20
 LONGEST_LIFE_S = 55 * 60.0  # upstream ends a socket after 60 minutes
 LONGEST_REST_S = 120.0  # without a conversation using it
-HTTP_ONLY_S = 600.0  # after a 426: how long an account is asked over HTTP
+HTTP_ONLY_S = 600.0  # after a 426 or its like: how long an account is asked over HTTP
 BETA = "responses_websockets=2026-02-06"
+_NO_SOCKETS = frozenset({200, 404, 405, 426, 501})  # of a handshake: there are none here
 _FORGOTTEN = frozenset({"websocket_connection_limit_reached", "previous_response_not_found"})
 
 
@@ -29,7 +31,7 @@ class StaleSocketError(Exception):
 
 
 class UpgradeRefusedError(Exception):
-    """The upstream speaks only HTTP (426)."""
+    """The upstream does not upgrade (426), or not now (429): ask over HTTP."""
 
 
 class Sockets:
@@ -52,7 +54,7 @@ class Sockets:
     def remembers(self, account: Account, lane: str, response_id: str) -> bool:
         """Whether a live socket of the account can go on from ``response_id``."""
         socket = self._held.get((account.id, lane))
-        return socket is not None and not socket.link.closed and socket.last_id == response_id
+        return socket is not None and self._lives(socket) and socket.last_id == response_id
 
     async def send(self, account: Account, outgoing: Outgoing, lane: str) -> Answer:
         """Ask on the conversation's socket, or on a new one; wait for the first word.
@@ -100,10 +102,13 @@ class Sockets:
         socket = self._held.pop((account.id, lane), None)
         if socket is None:
             return None
-        if socket.link.closed or self._now() - socket.opened_at > LONGEST_LIFE_S:
+        if not self._lives(socket):
             self.drop(socket)
             return None
         return socket
+
+    def _lives(self, socket: Socket) -> bool:
+        return not socket.link.closed and self._now() - socket.opened_at <= LONGEST_LIFE_S
 
     async def _connected(self, account: Account, outgoing: Outgoing, lane: str) -> Socket:
         headers = {
@@ -124,8 +129,10 @@ class Sockets:
         return Socket(account.id, lane, self._now(), link)
 
     def _refused(self, account: Account, refused: aiohttp.WSServerHandshakeError) -> Answer:
-        if refused.status == 426:
-            self._http_only[account.id] = self._now() + HTTP_ONLY_S
+        """A refused handshake comes without its body: over HTTP the upstream says what it means."""
+        if refused.status != 401:
+            if refused.status in _NO_SOCKETS:
+                self._http_only[account.id] = self._now() + HTTP_ONLY_S
             raise UpgradeRefusedError
         headers = {name.lower(): value for name, value in (refused.headers or {}).items()}
         headers.pop("content-type", None)

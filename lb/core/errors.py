@@ -141,6 +141,18 @@ class Problem(Exception):  # noqa: N818  # the house's word
                 return None
 
 
+def broken(what: str, code: str = "upstream_garbage", status: int = 502) -> Problem:
+    """An upstream that broke off, fell silent or sent garbage: "The upstream <what>."."""
+    return Problem(
+        f"The upstream {what}.",
+        status=status,
+        code=code,
+        blame=Blame.SOFT,
+        billed=True,
+        retry_after_s=1.0,
+    )
+
+
 def sayable(text: str) -> str:
     """``text`` as JSON can carry it: headers and paths come with bytes that are no UTF-8."""
     return text.encode("utf-8", "replace").decode()

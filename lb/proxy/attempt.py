@@ -4,15 +4,16 @@ from uuid import uuid4
 
 from attrs import define, evolve, field
 
+from lb.adapters.answers import LONGEST_ANSWER_BYTES, LONGEST_ERROR_BYTES, Answer
 from lb.adapters.clock import Clock
 from lb.adapters.credentials import Credentials
 from lb.adapters.sockets import Sockets, StaleSocketError, UpgradeRefusedError
-from lb.adapters.transport import LONGEST_ANSWER_BYTES, LONGEST_ERROR_BYTES, Answer, Transport
+from lb.adapters.transport import Transport
 from lb.core import codex, sse
 from lb.core.account import Account, Ask
 from lb.core.body import Body
 from lb.core.call import Call, Outgoing
-from lb.core.errors import Blame, Problem, bad_request
+from lb.core.errors import bad_request, broken
 from lb.core.formats.responses import Collector
 from lb.core.secret import Secret
 from lb.core.slot import Slot
@@ -155,7 +156,7 @@ class Tries:
             return await self._read(call, attempt, answer)
         except Garbage:
             answer.close()
-            raise _unexpected("not a response") from None
+            raise broken("answered with something that is no response") from None
         except BaseException:
             answer.close()
             raise
@@ -170,7 +171,7 @@ class Tries:
         if content_type.startswith("text/event-stream"):
             return await self._stream(call, attempt, answer)
         if call.stream or not content_type.startswith("application/json"):
-            raise _unexpected(f"content type {content_type[:80] or 'none'}")
+            raise broken(f"answered with content type {content_type[:80] or 'none'}")
         return await self._whole(attempt, answer)
 
     async def _stream(self, call: Call, attempt: Attempt, answer: Answer) -> Opened:
@@ -244,14 +245,3 @@ def _over_http(call: Call) -> Call:
 def no_prewarm() -> Problem:
     """Nothing can be prewarmed over HTTP: nobody's fault, and worth no upstream's while."""
     return bad_request("Over HTTP nothing is prewarmed.", "generate", NO_PREWARM)
-
-
-def _unexpected(what: str) -> Problem:
-    return Problem(
-        f"The upstream answered with something unexpected: {what}.",
-        status=502,
-        code="upstream_garbage",
-        blame=Blame.SOFT,
-        billed=True,
-        retry_after_s=1.0,
-    )

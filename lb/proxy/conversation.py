@@ -6,6 +6,7 @@ transcript holds what was said, so that any turn can go to any account, over a s
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from uuid import uuid4
 
 import msgspec
@@ -55,25 +56,33 @@ class Conversation:
     on_done: Callable[[Delivery, Problem | None], None]
     lane: str = field(factory=lambda: f"ws/{uuid4().hex}")
     transcript: Transcript = field(factory=Transcript)
+    session: str = ""
+    _frames: asyncio.Queue[str] = field(factory=lambda: asyncio.Queue(MOST_QUEUED))
 
     async def run(self) -> None:
         """Serve frames until the client leaves. A frame that comes early waits for its turn."""
-        frames: asyncio.Queue[str] = asyncio.Queue(MOST_QUEUED)
-        turns = asyncio.create_task(self._turns(frames))
+        turns = asyncio.create_task(self._turns())
+        self.gateway.on_drain.add(self._drain)
         try:
             async for message in self.link:
                 if message.type is WSMsgType.TEXT:
-                    await self._enqueue(frames, message.data)
+                    await self._enqueue(message.data)
                 elif message.type is WSMsgType.BINARY:
                     await self._error(bad_request("Send text frames; binary ones are not read."))
         finally:
+            self.gateway.on_drain.discard(self._drain)
             turns.cancel()
             await asyncio.gather(turns, return_exceptions=True)
             self.gateway.dispatch.tries.sockets.leave(self.lane)
 
-    async def _enqueue(self, frames: "asyncio.Queue[str]", frame: str) -> None:
+    def _drain(self) -> None:
+        """Wake the turns, should they wait for a frame: there will be none."""
+        with suppress(asyncio.QueueFull):
+            self._frames.put_nowait("")
+
+    async def _enqueue(self, frame: str) -> None:
         try:
-            frames.put_nowait(frame)
+            self._frames.put_nowait(frame)
         except asyncio.QueueFull:
             await self._error(
                 Problem(
@@ -85,9 +94,9 @@ class Conversation:
                 )
             )
 
-    async def _turns(self, frames: "asyncio.Queue[str]") -> None:
+    async def _turns(self) -> None:
         while True:
-            frame = await frames.get()
+            frame = await self._frames.get()
             if self.gateway.draining:
                 await self.link.close(code=1012, message=b"the server restarts")
                 return
@@ -121,9 +130,16 @@ class Conversation:
         whole = with_items(body, turn.asked) if previous_id else body
         request_id = f"req_{uuid4().hex}"
         call = self.call_of(whole, request_id)
-        if not previous_id:
-            return evolve(call, lane=self.lane, stream=True)
-        return evolve(call, lane=self.lane, stream=True, increment=body, previous_id=previous_id)
+        ask = evolve(call.ask, session=self._session_of(call.ask.session))
+        call = evolve(call, ask=ask, lane=self.lane, stream=True)
+        return evolve(call, increment=body, previous_id=previous_id) if previous_id else call
+
+    def _session_of(self, told: str) -> str:
+        """Its own word, else one for as long as the socket lasts: its turns belong together."""
+        if told.startswith("session:"):
+            return told
+        self.session = self.session or told or f"session:{self.lane}"
+        return self.session
 
     async def _warm(self, call: Call, turn: Turn) -> None:
         """A prewarm goes to a socket or nowhere, and fails only by the client's own fault."""

@@ -188,6 +188,8 @@ class Dispatch:
         """What the client is told when nobody is left."""
         now, ask, problem = self.clock.now(), hunt.call.ask, hunt.problem
         if problem is not None and problem.blame in (Blame.SOFT, Blame.ORIGIN, Blame.MODEL):
+            if problem.retry_after_s is None and problem.blame is not Blame.MODEL:
+                problem.retry_after_s = 1.0
             return problem
         if ask.bound and self.pool.home(ask, now) is not None:
             return stale_anchor()

@@ -1,6 +1,7 @@
 """The gateway: the live parts one server is made of, for the doors and for upkeep."""
 
 import asyncio
+from collections.abc import Callable
 from random import Random
 
 from attrs import define, field
@@ -29,6 +30,13 @@ class Gateway:
     draining: bool = False
     deliveries: set[Delivery] = field(factory=set)
     lag_s: float = 0.0
+    on_drain: set[Callable[[], None]] = field(factory=set)  # how each socket hears of it
+
+    def drain(self) -> None:
+        """Let nobody in any more; sockets between two turns are closed now."""
+        self.draining = True
+        for hear in list(self.on_drain):
+            hear()
 
     async def finished(self, timeout_s: float) -> None:
         """Until every delivery is through, or ``timeout_s`` seconds have passed."""

@@ -1,15 +1,20 @@
 """What a person must know of the accounts, said once: who needs one, and who serves again."""
 
+from pathlib import Path
+
 import structlog
 from attrs import define, field
 
+from lb.adapters.watch import Look, look
 from lb.adapters.watch_files import changed_at
 from lb.core.events import Event, Restored
 from lb.core.health import State
 from lb.core.pool import Pool
+from lb.core.slot import Slot
 from lb.proxy.gateway import Gateway
 
 _log = structlog.get_logger()
+COARSE_S = 0.01  # file systems tell the time of the last tick (100 Hz, the slowest kernels)
 
 
 @define(eq=False)
@@ -17,34 +22,42 @@ class Notices:
     """Logs an account's refusal when it is refused, not each time it is found so."""
 
     pool: Pool
-    _told: set[str] = field(factory=set)
+    _told: dict[str, Look | None] = field(factory=dict)
+    """The accounts that were told of, and how the files of their logins looked then."""
 
     def look(self) -> None:
         """Look at all accounts: after the start, and when the config was taken up."""
-        self._told &= self.pool.slots.keys()
-        for account in self.pool.slots:
+        for account in {*self._told, *self.pool.slots}:
             self._look_at(account)
 
     def heard(self, event: Event) -> None:
         """An event changed how its account stands."""
         self._look_at(event.account)
 
-    def _look_at(self, account: str) -> None:
-        slot = self.pool.slots.get(account)
-        refused = slot is not None and slot.health.state is State.REFUSED
-        if slot is not None and refused and account not in self._told:
-            self._told.add(account)
-            _log.error("account_refused", account=account, reason=slot.health.reason)
-        elif not refused and account in self._told:
-            self._told.discard(account)
-            _log.info("account_back", account=account)
-
-
-def welcome_back(gateway: Gateway) -> None:
-    """An account whose login came after its refusal may serve again: a person has acted."""
-    for slot in list(gateway.pool.slots.values()):
+    def has_new_login(self, slot: Slot) -> bool:
+        """Whether a refused account's login is another one than the refused: a person has acted."""
         path = slot.account.auth_file
         if path is None or slot.health.state is not State.REFUSED:
-            continue
-        if changed_at(path) > slot.health.since:
+            return False
+        if slot.id in self._told and self._told[slot.id] != look(Path(path)):
+            return True
+        return changed_at(path) > slot.health.since - COARSE_S
+
+    def _look_at(self, account: str) -> None:
+        slot = self.pool.slots.get(account)
+        if slot is None:
+            self._told.pop(account, None)
+        elif slot.health.state is not State.REFUSED:
+            if self._told.pop(account, False) is not False:
+                _log.info("account_back", account=account)
+        elif account not in self._told:
+            path = slot.account.auth_file
+            self._told[account] = None if path is None else look(Path(path))
+            _log.error("account_refused", account=account, reason=slot.health.reason)
+
+
+def welcome_back(gateway: Gateway, notices: Notices) -> None:
+    """Refused accounts with a new login may serve again."""
+    for slot in list(gateway.pool.slots.values()):
+        if notices.has_new_login(slot):
             gateway.dispatch.learn(Restored(slot.id, gateway.clock.now(), "a new login"))

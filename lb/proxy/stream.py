@@ -4,9 +4,9 @@ import asyncio
 
 from attrs import define, field
 
-from lb.adapters.transport import Answer
+from lb.adapters.answers import Answer
 from lb.core import sse
-from lb.core.errors import Blame, Problem
+from lb.core.errors import Problem, broken
 from lb.core.tap import Garbage, Phase, Tap
 
 LINGER_S = 0.25  # after the terminal frame: how long the end of the body may take
@@ -37,11 +37,9 @@ class Stream:
                     if run := self._cutter.feed(chunk):
                         return self.tap.look(run)
         except TimeoutError:
-            raise self._broken(
-                "upstream_idle", f"sent nothing for {self.idle_s:.0f} s", 504
-            ) from None
+            raise broken("upstream_idle", f"sent nothing for {self.idle_s:.0f} s", 504) from None
         except Garbage:
-            raise self._broken("upstream_garbage", "sent something that is no event") from None
+            raise broken("upstream_garbage", "sent something that is no event") from None
 
     def _last_words(self) -> bytes:
         """The body is over without a terminal frame: perhaps the last one lacks its blank line."""
@@ -51,17 +49,7 @@ class Stream:
             run = self.tap.look(rest.rstrip() + b"\n\n")
             if self.tap.phase is Phase.ENDED:
                 return run
-        raise self._broken("upstream_interrupted", "ended before its answer was complete")
-
-    def _broken(self, code: str, what: str, status: int = 502) -> Problem:
-        return Problem(
-            f"The upstream {what}.",
-            status=status,
-            code=code,
-            blame=Blame.SOFT,
-            billed=True,
-            retry_after_s=1.0,
-        )
+        raise broken("upstream_interrupted", "ended before its answer was complete")
 
     async def close(self) -> None:
         """Let go of the answer; one that ended well may finish, so that its connection is kept."""

@@ -111,9 +111,10 @@ class Upkeep:
                 continue
             self.gateway.dispatch.learn(events.Restored(slot.id, now, "its key works again"))
 
-    async def sweep_sockets(self) -> None:
-        """Close upstream sockets that rest."""
+    async def sweep(self) -> None:
+        """Close upstream connections that rest."""
         self.gateway.dispatch.tries.sockets.sweep()
+        self.gateway.dispatch.tries.transport.wires.sweep()
 
     async def list_models(self) -> None:
         """Keep the catalog fresh."""
@@ -138,6 +139,6 @@ CHORES: tuple[tuple[float, Callable[[Upkeep], Awaitable[None]]], ...] = (
     (USAGE_EVERY_S, Upkeep.read_usage),
     (20.0, Upkeep.try_refused),
     (60.0, Upkeep.list_models),
-    (10.0, Upkeep.sweep_sockets),
+    (10.0, Upkeep.sweep),
 )
 """(seconds between, chore)"""
