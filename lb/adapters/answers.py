@@ -124,6 +124,13 @@ class WireAnswer(Answer):
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             raise problem_of(error, self.origin) from error
 
+    def take(self) -> bytes:
+        """The bytes that have come, at once; empty when there are none just now.
+
+        Raises: aiohttp's client errors, OSError when the connection broke.
+        """
+        return self._payload.read_nowait()
+
     def at_end(self) -> bool:
         """Whether everything has been read."""
         return self._payload.at_eof()

@@ -77,11 +77,15 @@ class Wire(ResponseHandler):
         )
 
     def data_received(self, data: bytes) -> None:
-        """Parse, and tell who splices."""
-        self.heard = True
+        """Parse, and tell who splices.
+
+        Without data it is the reader's own call to parse what was held back: it is reading already.
+        """
         super().data_received(data)
-        if self.on_data is not None:
-            self.on_data()
+        if data:
+            self.heard = True
+            if self.on_data is not None:
+                self.on_data()
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """Whoever waits is told; who splices, too."""

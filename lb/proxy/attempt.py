@@ -13,7 +13,7 @@ from lb.core import codex, sse
 from lb.core.account import Account, Ask
 from lb.core.body import Body
 from lb.core.call import Call, Outgoing
-from lb.core.errors import bad_request, broken
+from lb.core.errors import Problem, bad_request, broken
 from lb.core.formats.responses import Collector
 from lb.core.secret import Secret
 from lb.core.slot import Slot

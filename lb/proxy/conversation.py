@@ -62,6 +62,7 @@ class Conversation:
     async def run(self) -> None:
         """Serve frames until the client leaves. A frame that comes early waits for its turn."""
         turns = asyncio.create_task(self._turns())
+        turns.add_done_callback(self._left)
         self.gateway.on_drain.add(self._drain)
         try:
             async for message in self.link:
@@ -70,10 +71,13 @@ class Conversation:
                 elif message.type is WSMsgType.BINARY:
                     await self._error(bad_request("Send text frames; binary ones are not read."))
         finally:
-            self.gateway.on_drain.discard(self._drain)
             turns.cancel()
             await asyncio.gather(turns, return_exceptions=True)
-            self.gateway.dispatch.tries.sockets.leave(self.lane)
+
+    def _left(self, _: "asyncio.Task[None]") -> None:
+        """The last turn is over, however it ended; the handler may be cancelled more than once."""
+        self.gateway.on_drain.discard(self._drain)
+        self.gateway.dispatch.tries.sockets.leave(self.lane)
 
     def _drain(self) -> None:
         """Wake the turns, should they wait for a frame: there will be none."""

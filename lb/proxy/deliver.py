@@ -25,6 +25,7 @@ from lb.proxy.dispatch import Dispatch
 from lb.proxy.hunt import Hunt
 from lb.proxy.pulse import Pulse
 from lb.proxy.sinks import Sink
+from lb.proxy.splice import spliced
 
 T = TypeVar("T")
 _PASSED = ("x-codex-turn-state", "x-reasoning-included", "openai-processing-ms", "openai-version")
@@ -95,14 +96,15 @@ class Delivery:
         await sink.start(self.headers(opened))
         self.first_byte_at = self.dispatch.clock.now()
         try:
-            await self._unless_stopped(self._runs(opened, sink, pulse))
+            last_run = await self._unless_stopped(self._runs(opened, sink, pulse))
         except Problem as problem:
             self._blame(opened, problem)
             self.outcome = problem.code or "failed"
             await sink.fail(problem, opened.tap)
         else:
+            self._learn_failure(opened)
             self.outcome = opened.tap.outcome
-            await sink.end()
+            await sink.end(last_run)
 
     async def _unless_stopped(self, work: Coroutine[object, object, T]) -> T:
         """Do ``work``; a stop of the server's own becomes the Problem the client is told."""
@@ -114,15 +116,32 @@ class Delivery:
             self.task.uncancel()
             raise self.stopped from None
 
-    async def _runs(self, opened: Opened, sink: Sink, pulse: Pulse) -> None:
-        run, stream = opened.head, opened.stream
-        while run:
-            if opened.tap.readings:
-                run = self._measured(opened, run)
-            pulse.writing()
-            await sink.write(run)
-            pulse.wrote()
-            run = await stream.next() if stream is not None else b""
+    async def _runs(self, opened: Opened, sink: Sink, pulse: Pulse) -> bytes:
+        """Relay the answer; gives back its end, which leaves together with the end of the body.
+
+        Raises: Problem when it breaks off.
+        """
+        run, stream = self._measured(opened, opened.head), opened.stream
+        if stream is None or stream.ended:
+            return run
+        await self._write(sink, pulse, run)
+        splice = spliced(stream, sink, lambda told: self._measured(opened, told))
+        if splice is not None:
+            await splice.run(pulse)
+            return splice.last_run
+        while True:
+            run = self._measured(opened, await stream.next())
+            if stream.ended:
+                return run
+            await self._write(sink, pulse, run)
+
+    async def _write(self, sink: Sink, pulse: Pulse, run: bytes) -> None:
+        pulse.writing()
+        await sink.write(run)
+        pulse.wrote()
+
+    def _learn_failure(self, opened: Opened) -> None:
+        """An answer that ended in a failure of its own: the client has it, the pool learns."""
         if opened.tap.failure:
             now = self.dispatch.clock.now()
             self._blame(opened, opened.attempt.kind.blame_event(opened.tap.failure, now))
@@ -137,6 +156,8 @@ class Delivery:
 
     def _measured(self, opened: Opened, run: bytes) -> bytes:
         """Learn what the stream said of the account's quota; the client hears of the pool's."""
+        if not opened.tap.readings:
+            return run
         readings, opened.tap.readings = opened.tap.readings, []
         now, account = self.dispatch.clock.now(), opened.attempt.slot.id
         for reading in readings:

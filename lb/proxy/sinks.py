@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Mapping
 from typing import Protocol
 
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 
 from lb.core import sse
 from lb.core.errors import Problem
@@ -43,8 +43,8 @@ class Sink(Protocol):
         """The last frame of an answer that cannot go on, under its own id and number."""
         ...
 
-    async def end(self) -> None:
-        """Nothing more comes."""
+    async def end(self, last_run: bytes = b"") -> None:
+        """Nothing more comes after ``last_run``."""
         ...
 
     def abort(self) -> None:
@@ -63,7 +63,7 @@ class StreamSink:
     """An HTTP answer of server-sent events. Its first keep-alive sends the head (status 200)."""
 
     def __init__(self, request: web.Request, headers: Mapping[str, str], *, codex: bool) -> None:
-        self._request = request
+        self.request = request
         self.response = web.StreamResponse(headers={**STREAM_HEADERS, **headers})
         self._keepalive = sse.KEEPALIVE_EVENT if codex else sse.COMMENT
         self.started = False
@@ -73,11 +73,16 @@ class StreamSink:
         if not self.started:
             self.started = True
             self.response.headers.update(headers)
-            await self.response.prepare(self._request)
+            await self.response.prepare(self.request)
 
     async def write(self, run: bytes) -> None:
         """Byte for byte."""
         await self.response.write(run)
+
+    @property
+    def spliceable(self) -> bool:
+        """Whether the body is chunked, so that frames may be written to the transport itself."""
+        return self.request.version >= HttpVersion11
 
     async def keepalive(self) -> None:
         """A comment; for Codex an event, since it counts nothing else as life."""
@@ -89,14 +94,14 @@ class StreamSink:
         await self.response.write(last_frame(problem, tap))
         await self.end()
 
-    async def end(self) -> None:
+    async def end(self, last_run: bytes = b"") -> None:
         """End the body."""
-        await self.response.write_eof()
+        await self.response.write_eof(last_run)
 
     def abort(self) -> None:
         """Drop the connection."""
-        if self._request.transport is not None:
-            self._request.transport.abort()
+        if self.request.transport is not None:
+            self.request.transport.abort()
 
 
 class SocketSink:
@@ -130,8 +135,9 @@ class SocketSink:
         """``response.failed``: an error frame would make the client drop what it has."""
         await self.write(last_frame(problem, tap))
 
-    async def end(self) -> None:
+    async def end(self, last_run: bytes = b"") -> None:
         """The socket stays for the next turn."""
+        await self.write(last_run)
 
     def abort(self) -> None:
         """Drop the connection."""

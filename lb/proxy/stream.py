@@ -21,6 +21,11 @@ class Stream:
     tap: Tap = field(factory=Tap)
     _cutter: sse.Cutter = field(factory=sse.Cutter)
 
+    @property
+    def ended(self) -> bool:
+        """Whether the terminal frame has been seen."""
+        return self.tap.phase is Phase.ENDED
+
     async def next(self) -> bytes:
         """The next run of whole frames, byte for byte as it came; empty once the answer ended.
 
@@ -33,16 +38,24 @@ class Stream:
                 while True:
                     chunk = await self.answer.chunk()
                     if not chunk:
-                        return self._last_words()
-                    if run := self._cutter.feed(chunk):
-                        return self.tap.look(run)
+                        return self.last_words()
+                    if run := self.cut(chunk):
+                        return run
         except TimeoutError:
             raise broken("upstream_idle", f"sent nothing for {self.idle_s:.0f} s", 504) from None
         except Garbage:
             raise broken("upstream_garbage", "sent something that is no event") from None
 
-    def _last_words(self) -> bytes:
-        """The body is over without a terminal frame: perhaps the last one lacks its blank line."""
+    def cut(self, chunk: bytes) -> bytes:
+        """The whole frames there are with ``chunk``, watched; up to and with the terminal one."""
+        run = self._cutter.feed(chunk)
+        return self.tap.look(run) if run else b""
+
+    def last_words(self) -> bytes:
+        """The body is over without a terminal frame: perhaps the last one lacks its blank line.
+
+        Raises: Problem when it does not.
+        """
         rest = self._cutter.rest
         if rest.rstrip():
             # a whole frame but for its blank line is worth reading, half of one is not JSON

@@ -1,0 +1,138 @@
+"""The fast way through: frames go from the upstream's socket to the client's in the same turn.
+
+No task, no await and no queue an event: what has been read is cut into whole frames, watched by the
+tap, and written. Reading pauses while the client does not take what it was given. The slow way
+(``Stream.next`` and ``Sink.write``) serves everything else; both share the cutter and the tap.
+"""
+
+import asyncio
+from collections.abc import Callable
+
+import aiohttp
+from aiohttp import web
+
+from lb.adapters.answers import WireAnswer
+from lb.adapters.faults import problem_of
+from lb.core.errors import Problem, broken
+from lb.core.tap import Garbage, Phase
+from lb.proxy.pulse import Pulse
+from lb.proxy.sinks import Sink, StreamSink
+from lb.proxy.stream import Stream
+
+
+class Splice:
+    """One stream, from where content began to its terminal frame.
+
+    ``on_reading`` is given a run in which the upstream told of its quota, and gives back what the
+    client is to see of it.
+    """
+
+    def __init__(
+        self,
+        stream: Stream,
+        answer: WireAnswer,
+        request: web.Request,
+        on_reading: Callable[[bytes], bytes],
+    ) -> None:
+        self._stream = stream
+        self._answer = answer
+        self._protocol = request.protocol
+        self._transport = request.transport
+        self._on_reading = on_reading
+        self._loop = asyncio.get_running_loop()
+        self._done: asyncio.Future[None] = self._loop.create_future()
+        self._pulse: Pulse | None = None
+        self._idle: asyncio.TimerHandle | None = None
+        self._read_at = self._loop.time()
+        self._draining: asyncio.Task[None] | None = None
+        self.last_run = b""
+
+    async def run(self, pulse: Pulse) -> None:
+        """Until the answer has ended; ``last_run`` holds its end, which is not yet written.
+
+        Raises: Problem when it is cut, falls silent or is garbage.
+        """
+        self._pulse = pulse
+        self._idle = self._loop.call_later(self._stream.idle_s, self._silent)
+        self._answer.wire.on_data = self._on_data
+        try:
+            self._on_data()
+            await self._done
+        finally:
+            self._answer.wire.on_data = None
+            self._idle.cancel()
+            if self._draining is not None:
+                self._draining.cancel()
+
+    def _on_data(self) -> None:
+        if self._done.done():
+            return
+        try:
+            self._take()
+        except Problem as problem:
+            self._done.set_exception(problem)
+        except Garbage:
+            self._done.set_exception(broken("sent something that is no event"))
+        except (aiohttp.ClientError, OSError) as error:
+            self._done.set_exception(problem_of(error, self._answer.origin))
+
+    def _take(self) -> None:
+        tap = self._stream.tap
+        while chunk := self._answer.take():
+            self._read_at = self._loop.time()
+            run = self._stream.cut(chunk)
+            if tap.readings:
+                run = self._on_reading(run)
+            if tap.phase is Phase.ENDED:
+                self.last_run = run
+                self._done.set_result(None)
+                return
+            if run:
+                self._write(run)
+        if self._answer.at_end():
+            self.last_run = self._stream.last_words()
+            self._done.set_result(None)
+
+    def _write(self, run: bytes) -> None:
+        transport, pulse = self._transport, self._pulse
+        if transport is None or transport.is_closing() or pulse is None:
+            return  # the client left: the handler is cancelled any moment
+        transport.writelines((b"%x\r\n" % len(run), run, b"\r\n"))
+        pulse.wrote()
+        if self._protocol.writing_paused and self._draining is None:
+            pulse.writing()
+            self._answer.wire.pause_reading()
+            self._draining = self._loop.create_task(self._drained())
+
+    async def _drained(self) -> None:
+        """Read on once the client has taken what it was given."""
+        try:
+            await self._protocol._drain_helper()  # noqa: SLF001  # what its own writers await
+        except ConnectionError:
+            return
+        self._draining = None
+        if self._pulse is not None:
+            self._pulse.wrote()
+        self._read_at = self._loop.time()
+        self._answer.wire.resume_reading()
+        self._on_data()
+
+    def _silent(self) -> None:
+        silent_s = self._loop.time() - self._read_at
+        idle_s = self._stream.idle_s
+        if silent_s < idle_s or self._draining is not None:
+            wait_s = max(0.05, idle_s - silent_s)
+            self._idle = self._loop.call_later(wait_s, self._silent)
+        elif not self._done.done():
+            self._done.set_exception(
+                broken(f"sent nothing for {idle_s:.0f} s", "upstream_idle", 504)
+            )
+
+
+def spliced(stream: Stream, sink: Sink, on_reading: Callable[[bytes], bytes]) -> Splice | None:
+    """A splice where both ends are plain HTTP/1.1; None where the slow way has to do."""
+    if not isinstance(sink, StreamSink) or not isinstance(stream.answer, WireAnswer):
+        return None
+    if stream.ended or not sink.spliceable:
+        return None
+    return Splice(stream, stream.answer, sink.request, on_reading)
