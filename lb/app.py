@@ -99,7 +99,7 @@ class Running:
             self.take_up(fresh)
             _log.info("config_taken_up", path=str(config.source), accounts=len(fresh.accounts))
         self.gateway.dispatch.tries.credentials.forget()
-        welcome_back(self.gateway)
+        welcome_back(self.gateway, self.notices)
 
     def _tell_problems(self, config: Config) -> None:
         """What is wrong with single accounts: each said once; the others go on."""
@@ -129,7 +129,7 @@ class Running:
     async def drain(self) -> None:
         """Let nobody in; streams may finish for ``drain_s`` seconds, then get a last frame."""
         gateway = self.gateway
-        gateway.draining = True
+        gateway.drain()
         await gateway.finished(gateway.config.server.drain_s)
         for delivery in list(gateway.deliveries):
             delivery.stop(shutting_down())
@@ -217,7 +217,7 @@ async def _built(config: Config, rng: Random, stack: AsyncExitStack) -> Running:
     stack.push_async_callback(upkeep.stop)
     gateway.problems = list(config.problems)
     notices.look()
-    welcome_back(gateway)
+    welcome_back(gateway, notices)
     return Running(gateway, app, Runner(app), simulator, memory, notices)
 
 

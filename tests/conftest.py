@@ -8,9 +8,13 @@ from typing import Any, Protocol
 
 import pytest
 from attrs import evolve
+from hypothesis import settings
 
 from lb import config
 from tests.scripted import Upstream
+
+settings.register_profile("lb", deadline=None, derandomize=True, max_examples=60)
+settings.load_profile("lb")
 
 
 class Served(Protocol):

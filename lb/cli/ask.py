@@ -18,27 +18,31 @@ def url_of(host: str, port: int) -> str:
     return f"http://[{name}]:{port}" if ":" in name else f"http://{name}:{port}"
 
 
-def ask(url: str, path: str, token: str = "") -> dict[str, Any]:
-    """The JSON a server answers to GET ``path``.
+def ask(url: str, path: str, token: str = "", method: str = "GET") -> dict[str, Any]:
+    """The JSON a server answers to ``path``.
 
     Raises: ClickException in words for people, whatever goes wrong.
     """
     headers = {"Authorization": f"Bearer {token}"} if token else {}
-    connection, prefix = _connection(url)
+    opened, prefix = connection(url)
     try:
-        connection.request("GET", prefix + path, headers=headers)
-        answer = connection.getresponse()
+        opened.request(method, prefix + path, headers=headers)
+        answer = opened.getresponse()
         body = answer.read(LARGEST_ANSWER)
     except (OSError, HTTPException, ValueError) as error:
         why = getattr(error, "strerror", None) or str(error) or type(error).__name__
         message = f"No lb server answers at {url} ({why}).\nStart one with: lb serve"
         raise click.ClickException(message) from None
     finally:
-        connection.close()
+        opened.close()
     return _read(answer.status, body, url)
 
 
-def _connection(url: str) -> tuple[HTTPConnection, str]:
+def connection(url: str) -> tuple[HTTPConnection, str]:
+    """The way to a server, not opened yet, and the path it lives below.
+
+    Raises: ClickException for what is no URL.
+    """
     try:
         parts: SplitResult = urlsplit(url if "://" in url else f"http://{url}")
         host, port = parts.hostname or "", parts.port

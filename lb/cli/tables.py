@@ -13,6 +13,8 @@ from rich.table import Table
 from rich.text import Text
 
 from lb.config import Config, Mistake
+from lb.core.account import Account
+from lb.core.identity import Identity
 
 STATES = {
     "ready": "green",
@@ -25,9 +27,20 @@ STATES = {
 }
 VERDICTS = {"chosen": "bold green", "eligible": "", "second choice": "yellow", "out": "red"}
 COLUMNS = ("account", "state", "busy", "latency", "good", "failed", "windows")
-WRAPPED = {"why", "where", "what is wrong", "what to do", "what it said", "models"}
+WRAPPED = {
+    "before",
+    "now",
+    "from",
+    "why",
+    "where",
+    "what is wrong",
+    "what to do",
+    "what it said",
+    "models",
+}
 UNITS = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
 LONGEST_REASON = 80  # characters; the admin API has all of it
+NOBODY = Identity()
 Json = Mapping[str, Any]
 
 
@@ -55,6 +68,20 @@ def accounts(config: Config) -> RenderableType:
     return table
 
 
+def pool(
+    found: Iterable[Account], who: Mapping[str, Identity], states: Mapping[str, str]
+) -> RenderableType:
+    """The accounts, whose they are, and how they stand where a server runs."""
+    now, rows = time.time(), []
+    for each in found:
+        identity = who.get(each.id, NOBODY)
+        token = _until(identity.expires_at, now)
+        state = states.get(each.id, "not taken up yet") if states else ""
+        state = state if each.enabled else "disabled"
+        rows.append((each.id, each.kind, identity.plan, identity.masked_email, token, state))
+    return plain(("account", "kind", "plan", "email", "token", "state"), rows)
+
+
 def probes(results: Iterable[tuple[str, bool, str]]) -> RenderableType:
     """What each account said when it was tried."""
     table = _table("account", "", "what it said")
@@ -75,7 +102,7 @@ def status(told: Json, now: float | None = None) -> RenderableType:
         ),
     ]
     refused = told.get("config", {}).get("problems", ())
-    head += [_text(f"The configuration was refused: {problem}", "red") for problem in refused]
+    head += [_text(f"Not taken up: {problem}", "red") for problem in refused]
     instant = time.time() if now is None else now
     found = told.get("accounts", ())
     rows = [_account(account, instant) for account in found]
@@ -86,6 +113,16 @@ def status(told: Json, now: float | None = None) -> RenderableType:
         table.add_row(*(row[number] for number in shown))
     whys = [f"{each.get('id')}: {why}" for each in found if (why := _why(each, instant))]
     return Group(*head, table, _text(""), *map(_text, whys))
+
+
+def plain(names: tuple[str, ...], rows: Iterable[Iterable[object]]) -> RenderableType:
+    """Texts in columns; what is empty for every row takes no room."""
+    cells = [[_text(cell) for cell in row] for row in rows]
+    shown = [n for n, column in enumerate(zip(*cells, strict=True)) if any(map(str, column))]
+    table = _table(*(names[n] for n in shown))
+    for row in cells:
+        table.add_row(*(row[n] for n in shown))
+    return table
 
 
 def explanation(told: Json) -> RenderableType:

@@ -27,12 +27,11 @@ def curl(url: str) -> str:
 
 
 def codex(url: str) -> Iterator[str]:
-    """The five lines of ~/.codex/config.toml that send Codex here."""
-    yield 'model_provider = "lb"'
-    yield "[model_providers.lb]"
-    yield 'name = "lb"'
-    yield f'base_url = "{url}/v1"'
-    yield 'wire_api = "responses"'
+    """The five lines of ~/.codex/config.toml that send Codex here, the plainest way."""
+    from lb.cli import codex_config
+
+    told = codex_config.text_of(codex_config.wanted("http", url))
+    yield from filter(None, told.splitlines())
 
 
 def _simulated(url: str, *, asked_for: bool) -> Iterator[str]:
@@ -43,23 +42,27 @@ def _simulated(url: str, *, asked_for: bool) -> Iterator[str]:
     yield "Try it:"
     yield f"  {curl(url)}"
     yield ""
-    yield "Codex CLI: put this into ~/.codex/config.toml, before its first [section]:"
+    yield "Codex CLI: `lb codex --write` tells it, or put this into ~/.codex/config.toml, before"
+    yield "its first [section]:"
     yield from (f"  {line}" for line in codex(url))
     yield ""
-    yield "Your own accounts: write an accounts.toml (accounts.example.toml shows everything),"
-    yield "check it with `lb check`, and start lb again. See the pool with `lb status --watch`."
+    yield "Your own accounts: sign in to a ChatGPT plan with `lb login NAME`, or write an"
+    yield "accounts.toml (accounts.example.toml shows everything) and check it with `lb check`;"
+    yield "then start lb again. See the pool with `lb status --watch`."
 
 
 def _served(config: Config) -> Iterator[str]:
+    for problem in config.problems:
+        yield f"Left out: {problem}."
     if not config.accounts:
-        yield f"{config.path} holds no account: every request gets a 503 until you add one."
-        yield "It is taken up as soon as the file is saved; accounts.example.toml shows how."
+        yield f"{config.source} holds no account: every request gets a 503 until you add one."
+        yield "Sign in with `lb login NAME`, or write one down; accounts.example.toml shows how."
         return
     names = [account.id for account in config.accounts[:SHOWN]]
     more = len(config.accounts) - len(names)
     named = ", ".join(names) + (f" and {more} more" if more else "")
     clients = _many(len(config.keys), "client key") if config.keys else "for this machine only"
-    yield f"{config.path}: {_many(len(config.accounts), 'account')} ({named}),"
+    yield f"{config.source}: {_many(len(config.accounts), 'account')} ({named}),"
     yield f"strategy {config.routing.strategy}, {clients}."
 
 

@@ -3,6 +3,7 @@
     text.py      what may be written: sections, types, unknown keys
     checks.py    what values must look like: credentials, files, URLs, globs, ranges
     build.py     what it means: accounts, keys, the server
+    folder.py    accounts.d: logins that are accounts by being there
     facts.py     the result: Config and its parts
     advice.py    what works but should not stay so
 
@@ -16,9 +17,11 @@ from typing import Any
 from attrs import evolve
 
 from lb.config import build
+from lb.config import folder as logins
 from lb.config.advice import warnings
 from lb.config.checks import Checks, is_loopback
 from lb.config.facts import Config, Key, Routing, Server, expanded
+from lb.config.folder import folder_for
 from lb.config.text import ConfigError, Mistake, Mistakes, read, shown
 from lb.core.account import Account, Simulation
 
@@ -32,11 +35,14 @@ __all__ = [
     "address",
     "demo",
     "find",
+    "find_folder",
+    "folder_for",
     "is_loopback",
     "load",
     "may_bind",
     "parse",
     "warnings",
+    "watched",
 ]
 
 PLACES = ("accounts.toml", "~/.config/lb/accounts.toml")
@@ -52,14 +58,32 @@ def find(explicit: Path | None = None) -> Path | None:
     return next((path for path in map(expanded, PLACES) if path.is_file()), None)
 
 
-def load(path: Path | None, *, host: str | None = None, port: int | None = None) -> Config:
-    """Read the file at ``path``; None gives the simulated pool. ``host``, ``port`` overrule it.
+def find_folder(path: Path | None) -> Path | None:
+    """The folder of logins to use with the configuration at ``path``.
 
+    Without one (None), only a folder that holds something: it is the whole configuration then.
+    """
+    folder = folder_for(path)
+    return folder if path is not None or logins.holds_logins(folder) else None
+
+
+def load(
+    path: Path | None,
+    *,
+    folder: Path | None = None,
+    host: str | None = None,
+    port: int | None = None,
+) -> Config:
+    """Read the file at ``path`` and the logins in ``folder``, by default accounts.d beside it.
+
+    With neither it is the simulated pool. ``host``, ``port`` overrule what is written.
     Raises: ConfigError with every mistake there is.
     """
     overrides = {"host": host, "port": port}
     if path is None:
-        return _checked(_overruled(demo(), overrides), Mistakes())
+        if folder is None:
+            return _checked(_overruled(demo(), overrides), Mistakes())
+        return _built("", folder, None, overrides)
     try:
         text = path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -67,7 +91,7 @@ def load(path: Path | None, *, host: str | None = None, port: int | None = None)
     except OSError as error:
         hint = "copy accounts.example.toml to begin with"
         raise ConfigError([Mistake(str(path), f"cannot be read: {error.strerror}", hint)]) from None
-    return _built(text, path.parent, path, overrides)
+    return _built(text, folder or folder_for(path), path, overrides)
 
 
 def parse(text: str, folder: Path) -> Config:
@@ -75,7 +99,8 @@ def parse(text: str, folder: Path) -> Config:
 
     Raises: ConfigError with every mistake there is.
     """
-    return _built(text, folder, None, {})
+    mistakes = Mistakes()
+    return _checked(_read(text, Checks(folder, mistakes), None), mistakes)
 
 
 def demo() -> Config:
@@ -114,23 +139,47 @@ def address(path: Path | None) -> Server:
     return build.server(read(text, mistakes).server, Checks(folder, mistakes))
 
 
+def watched(config: Config) -> list[Path]:
+    """The files beside accounts.toml that say which accounts there are, and who signs in."""
+    found = [] if config.folder is None else logins.files(config.folder)
+    used = (Path(each.auth_file) for each in config.accounts if each.auth_file is not None)
+    return list(dict.fromkeys((*(path.absolute() for path in found), *used)))
+
+
 def _built(text: str, folder: Path, path: Path | None, overrides: dict[str, Any]) -> Config:
     mistakes = Mistakes()
-    checks = Checks(folder, mistakes)
-    written = read(text, mistakes)
+    checks = Checks(folder.parent if path is None else path.parent, mistakes)
+    config = _read(text, checks, folder)
+    own = (path,) if path is not None and checks.inline else ()
+    files = tuple(dict.fromkeys((*own, *config.secret_files)))
+    config = evolve(config, path=path, folder=folder, secret_files=files)
+    return _checked(_overruled(config, overrides), mistakes)
+
+
+def _read(text: str, checks: Checks, folder: Path | None) -> Config:
+    """What the text says, and the logins in ``folder``."""
+    written = read(text, checks.mistakes)
     fields = build.fields(written.fields, checks)
+    texts: list[Any] = list(written.accounts)
+    found: list[logins.Login] = []
+    problems: list[str] = []
+    if folder is not None:
+        found, problems = logins.read(folder)
+        texts, found, more = logins.joined(texts, found)
+        problems += more
+    accounts = build.accounts(texts, fields, checks)
+    dropped_in, more = build.from_folder(found, fields, checks)
     config = Config(
         server=build.server(written.server, checks),
         routing=build.routing(written.routing, checks),
-        accounts=build.accounts(written.accounts, fields, checks),
+        accounts=(*accounts, *dropped_in),
         keys=build.keys(written.keys, checks),
         fields=fields,
-        path=path,
+        secret_files=tuple(dict.fromkeys(checks.files)),
+        problems=(*problems, *more),
     )
-    build.no_shared_secret(config.server, config.keys, mistakes)
-    own = (path,) if path is not None and checks.inline else ()
-    files = tuple(dict.fromkeys((*own, *checks.files)))
-    return _checked(evolve(_overruled(config, overrides), secret_files=files), mistakes)
+    build.no_shared_secret(config.server, config.keys, checks.mistakes)
+    return config
 
 
 def _overruled(config: Config, overrides: dict[str, Any]) -> Config:

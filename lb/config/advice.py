@@ -7,11 +7,12 @@ from lb.config.checks import is_loopback
 from lb.config.facts import Config
 
 READABLE_BY_OTHERS = 0o077
+WRITABLE_BY_OTHERS = 0o022
 
 
 def warnings(config: Config) -> tuple[str, ...]:
     """What works but should not stay so, each in one sentence."""
-    return (*_open_files(config), *_accounts(config), *_door(config))
+    return (*_open_files(config), *_open_folder(config), *_accounts(config), *_door(config))
 
 
 def _open_files(config: Config) -> Iterator[str]:
@@ -22,6 +23,12 @@ def _open_files(config: Config) -> Iterator[str]:
             continue
         if mode & READABLE_BY_OTHERS:
             yield f"{path} holds secrets and others may read it: chmod 600 {path}"
+
+
+def _open_folder(config: Config) -> Iterator[str]:
+    folder = config.folder
+    if folder is not None and folder.is_dir() and folder.stat().st_mode & WRITABLE_BY_OTHERS:
+        yield f"others may put accounts into {folder}: chmod 700 {folder}"
 
 
 def _accounts(config: Config) -> Iterator[str]:

@@ -5,18 +5,24 @@ from hashlib import sha256
 from itertools import chain
 from typing import Any
 
+import msgspec
 from attrs import evolve
 
+from lb.config import folder
 from lb.config.checks import PLACEHOLDERS, Checks
 from lb.config.facts import Key, Routing, Server, expanded
 from lb.config.text import AccountText, KeyText, Mistakes, RoutingText, ServerText, given, written
 from lb.core.account import FEATURES, Account
+from lb.core.identity import identity_of
 
 ISSUER = "https://auth.openai.com"
 CREDENTIAL = {
     "openai": ("api_key", "give api_key_env, api_key_file or api_key"),
     "azure": ("api_key", "give api_key_env, api_key_file or api_key"),
-    "chatgpt": ("auth_file", 'such as "~/.codex/auth.json", which "codex login" writes'),
+    "chatgpt": (
+        "auth_file",
+        'run "lb login", or name a file that "codex login" wrote, such as "~/.codex/auth.json"',
+    ),
 }
 """What an account of a kind signs in with, and how to give it; other kinds may do without."""
 ONLY_FOR = {"auth_file": "chatgpt", "issuer": "chatgpt", "simulation": "simulated"}
@@ -66,13 +72,32 @@ def fields(text: Fields, checks: Checks) -> Fields:
 
 
 def accounts(
-    texts: Iterable[AccountText], overrides: Fields, checks: Checks
+    texts: Iterable[AccountText | None], overrides: Fields, checks: Checks
 ) -> tuple[Account, ...]:
-    """Every ``[[accounts]]``."""
-    numbered = [(f"accounts[{number}]", text) for number, text in enumerate(texts)]
+    """Every ``[[accounts]]``; None stands for one that is left out."""
+    numbered = [
+        (f"accounts[{number}]", text) for number, text in enumerate(texts) if text is not None
+    ]
     built = tuple(_account(text, path, checks) for path, text in numbered)
     checks.unique(((f"{path}.id", text.id) for path, text in numbered), "id")
+    checks.unique(((path, who.seat) for path, _, who in checks.logins), "login")
     return with_fields(built, overrides)
+
+
+def from_folder(
+    logins: Iterable[folder.Login], overrides: Fields, checks: Checks
+) -> tuple[tuple[Account, ...], list[str]]:
+    """The accounts nothing but a file of accounts.d speaks of, and why some of them cannot be."""
+    known = {who.key: account for _, account, who in checks.logins}
+    problems: list[str] = []
+    built: list[Account] = []
+    for one in logins:
+        place = f"{folder.FOLDER}/{one.path.name}"
+        if one.identity.key in known:
+            problems.append(f"{place}: {folder.same_seat(known[one.identity.key])}")
+        else:
+            built.append(_account(folder.text_of(one), place, checks))
+    return with_fields(built, overrides), problems
 
 
 def with_fields(built: Iterable[Account], overrides: Fields) -> tuple[Account, ...]:
@@ -112,7 +137,9 @@ def _account(text: AccountText, path: str, checks: Checks) -> Account:
     for number, feature in enumerate(text.supports or ()):
         checks.one_of(feature, sorted(FEATURES), f"{path}.supports[{number}]", "feature")
     plain = given(
-        text, "models", "priority", "weight", "max_in_flight", "timeouts", "simulation", "enabled"
+        text,
+        *("models", "priority", "weight", "max_in_flight", "timeouts", "simulation"),
+        *("websocket", "enabled"),
     )
     return Account(
         id=text.id,
@@ -160,7 +187,7 @@ def _credentials(text: AccountText, kind: str, path: str, checks: Checks) -> dic
     if (api_key := checks.secret(text, "api_key", path)) is not None:
         found["api_key"] = api_key
     if text.auth_file is not None:
-        found["auth_file"] = str(checks.file(text.auth_file, f"{path}.auth_file")[0])
+        found["auth_file"] = _auth_file(text, path, checks)
     if len(found) > 1:
         checks.mistakes.note(f"{path}.auth_file", "the credential is given twice")
     if kind in CREDENTIAL and not found:
@@ -170,6 +197,18 @@ def _credentials(text: AccountText, kind: str, path: str, checks: Checks) -> dic
         issuer = ISSUER if text.issuer is None else text.issuer
         found["issuer"] = checks.url(issuer, f"{path}.issuer")
     return found
+
+
+def _auth_file(text: AccountText, path: str, checks: Checks) -> str:
+    """Where the login is; whose it is goes into the checks."""
+    location, content = checks.file(text.auth_file or "", f"{path}.auth_file")
+    try:
+        who = identity_of(msgspec.json.decode(content))
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        who = None
+    if who is not None:
+        checks.logins.append((f"{path}.auth_file", text.id, who))
+    return str(location)
 
 
 def _number_sections(text: AccountText, path: str) -> Iterable[tuple[Any, str]]:

@@ -17,6 +17,7 @@ from attrs import define, field
 
 from lb.config.facts import expanded
 from lb.config.text import Mistakes, given, harmless, shown, suggestion, visible
+from lb.core.identity import Identity
 from lb.core.secret import Secret
 
 ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -57,6 +58,7 @@ RANGES: dict[str, tuple[str, float, float]] = {
 CHOICES: dict[str, tuple[str, ...]] = {
     "log": ("auto", "console", "json"),
     "log_level": ("debug", "info", "warning", "error"),
+    "websocket": ("never", "as_client", "always"),
 }
 """What a text may be, by its name."""
 
@@ -74,13 +76,15 @@ class Checks:
     """Reads values and notes what is wrong with them.
 
     ``folder`` is where relative files are looked for; ``files`` are those found to hold secrets;
-    ``inline`` whether the configuration itself holds one.
+    ``inline`` whether the configuration itself holds one; ``logins`` whose logins were found, each
+    with its place and its account.
     """
 
     folder: Path
     mistakes: Mistakes
     files: list[Path] = field(factory=list)
     inline: bool = False
+    logins: list[tuple[str, str, Identity]] = field(factory=list)
 
     def numbers_and_choices(self, section: Any, path: str) -> None:
         """Every number of a section against RANGES, every text against CHOICES."""

@@ -55,7 +55,8 @@ class Config:
     """Everything the server is told.
 
     ``path`` is the file it came from (None: none), ``demo`` whether it is the simulated pool,
-    ``secret_files`` the files that hold its secrets.
+    ``secret_files`` the files that hold its secrets. ``folder`` is where logins are looked for,
+    ``problems`` what is wrong with some of them: they are left out, the others go on.
     """
 
     server: Server = field(factory=Server)
@@ -66,3 +67,10 @@ class Config:
     path: Path | None = None
     demo: bool = False
     secret_files: tuple[Path, ...] = ()
+    folder: Path | None = None
+    problems: tuple[str, ...] = ()
+
+    @property
+    def source(self) -> Path | None:
+        """Where its accounts come from, for people; None: nowhere, they are simulated."""
+        return self.path or self.folder

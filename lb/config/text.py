@@ -119,6 +119,7 @@ class AccountText:
     headers: dict[str, str] | None = field(default=None, repr=False)
     timeouts: Timeouts | None = None
     simulation: Simulation | None = None
+    websocket: str | None = None
     enabled: bool | None = None
 
 
@@ -164,8 +165,7 @@ def read(text: str, mistakes: Mistakes) -> Text:
 
 def given(section: Any, *names: str) -> dict[str, Any]:
     """Those of a section's values that were written, by name."""
-    values = {name: getattr(section, name) for name in names}
-    return {name: value for name, value in values.items() if value is not None}
+    return {name: told for name in names if (told := getattr(section, name)) is not None}
 
 
 def shown(value: str) -> str:

@@ -39,6 +39,7 @@ async def converse(request: web.Request) -> web.StreamResponse:
             blame=Blame.CLIENT,
         )
     await link.prepare(request)
+    _send_plain(link)
     handshake = forwarded(request.headers)
 
     def prepared(body: Body, request_id: str) -> Call:
@@ -50,3 +51,13 @@ async def converse(request: web.Request) -> web.StreamResponse:
 
     await Conversation(gateway, request, link, prepared, done).run()
     return link
+
+
+def _send_plain(link: web.WebSocketResponse) -> None:
+    """Read deflated frames, send plain ones: small deltas gain little.
+
+    A compressor of one's own costs each idle socket 120 KiB (bench/sockets.py), and each frame time.
+    """
+    writer = link._writer  # noqa: SLF001  # aiohttp has no public way to deflate one side only
+    if writer is not None:
+        writer.compress = 0
