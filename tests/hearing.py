@@ -14,7 +14,7 @@ import aiohttp
 from aiohttp import WSMsgType, web
 from attrs import define, field
 
-from tests.clients import pool
+from tests.clients import MODEL, pool
 from tests.plays import SSE, Asked, Play, Step, chunk, frames, head, healthy
 from tests.speaking import Speaker, _say
 
@@ -29,6 +29,7 @@ class Listener(Speaker):
     posted: list[Asked] = field(factory=list)
     refused: int = 0
     post_refusal: tuple[int, Any] | None = None  # status and error of what is asked over HTTP
+    usage: dict[str, Any] | None = None  # what a ChatGPT account says of its plan
     standing: Play | None = None  # what every turn is answered with
 
     async def __aenter__(self) -> Self:
@@ -37,6 +38,7 @@ class Listener(Speaker):
             app.router.add_get(path, self._converse)
             app.router.add_post(path, self._post)
         app.router.add_get("/v1/models", self._models)
+        app.router.add_get("/backend-api/wham/usage", self._usage)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()
         self._site = web.TCPSite(self._runner, "127.0.0.1", 0)
@@ -51,6 +53,11 @@ class Listener(Speaker):
         if asked.body.get("generate") is False and asked.account not in self.plays:
             return warmed
         return self._play_for(asked)
+
+    async def _usage(self, _: web.Request) -> web.Response:
+        if self.usage is None:
+            raise web.HTTPNotFound
+        return web.json_response(self.usage)
 
     async def _post(self, request: web.Request) -> web.Response:
         asked = self._asked(request, await request.read(), "POST")
@@ -68,11 +75,11 @@ class Listener(Speaker):
         link = web.WebSocketResponse(max_msg_size=2**28)
         await link.prepare(request)
         self.links.append(link)
-        answers: list[asyncio.Task[bool]] = []
+        answers: set[asyncio.Task[bool]] = set()
         try:
             async for message in link:
                 if message.type is WSMsgType.TEXT:
-                    answers.append(asyncio.create_task(self._answer(request, link, message.data)))
+                    answers.add(asyncio.create_task(self._answer(request, link, message.data)))
         finally:
             self.left_at.append(asyncio.get_running_loop().time())
             for answer in answers:
@@ -122,6 +129,11 @@ def over_sockets(urls: Mapping[str, str], **options: Any) -> str:
 def frame_of(**fields: Any) -> str:
     """A frame, written as Codex writes it: no spaces, the type first."""
     return json.dumps({"type": "response.create", **fields}, separators=(",", ":"))
+
+
+def asking(what: str | list[dict[str, Any]] = "Say hello", **fields: Any) -> dict[str, Any]:
+    """The body of a request, for a text or for items."""
+    return {"model": MODEL, "input": what, **fields}
 
 
 def message(text: str) -> dict[str, Any]:

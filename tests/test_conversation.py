@@ -8,9 +8,9 @@ import pytest
 from aiohttp import ClientWebSocketResponse
 
 from tests import faulty_plays
-from tests.clients import Answer, account_states, asking
+from tests.clients import Answer, account_states
 from tests.conftest import Proxy, Served
-from tests.hearing import Listener, by_turns, conversing, frame_of, message, over_sockets
+from tests.hearing import Listener, asking, by_turns, conversing, frame_of, message, over_sockets
 from tests.plays import healthy
 from tests.scripted import Upstream
 from tests.talking import heard, say
@@ -29,7 +29,10 @@ async def _pair(proxy: Proxy, first: Listener | Upstream, second: Listener | Ups
     toml = over_sockets({"first": first.url, "second": second.url})
     for each in (first, second):
         if isinstance(each, Upstream):
-            on, off = f'websocket = "as_client"\nbase_url = "{each.url}"', f'base_url = "{each.url}"'
+            on, off = (
+                f'websocket = "as_client"\nbase_url = "{each.url}"',
+                f'base_url = "{each.url}"',
+            )
             toml = toml.replace(on, off)
     return await proxy(toml)
 
@@ -143,7 +146,7 @@ FAILURES = {
 @pytest.mark.parametrize("transport", ["socket", "http"])
 @pytest.mark.parametrize("turn", [2, 3])
 @pytest.mark.parametrize("name", FAILURES)
-async def test_a_turn_whose_owner_fails_is_resent_whole_and_unseen(  # noqa: PLR0913
+async def test_a_turn_whose_owner_fails_is_resent_whole_and_unseen(
     name: str,
     turn: int,
     transport: str,

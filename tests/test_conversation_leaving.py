@@ -1,22 +1,21 @@
 """A client's socket when somebody leaves: the client, or this server; and who shares what."""
 
 import asyncio
-from collections.abc import Callable
 from typing import Any
 
 import aiohttp
 import pytest
 from aiohttp import WSMsgType
 
-from tests.clients import asking, pool, until
+from tests.clients import pool, until
 from tests.conftest import Proxy, Served
-from tests.hearing import Listener, conversing, frame_of, message, over_sockets
-from tests.plays import SSE, Asked, End, Pause, chunk, frames, head, saying
+from tests.hearing import Listener, asking, conversing, frame_of, message, over_sockets
+from tests.plays import SSE, End, Play, chunk, frames, head, saying
 from tests.scripted import Upstream
 from tests.talking import heard, say
 
 AT_ONCE_S = 0.2
-NEVER_ENDING = {
+NEVER_ENDING: dict[str, Play] = {
     "before content": lambda _: [head(200, SSE), End.HANG],
     "after content": lambda asked: [
         head(200, SSE),
@@ -64,8 +63,7 @@ async def test_a_client_that_vanishes_cancels_the_upstream_at_once(
             else:
                 closing = asyncio.create_task(link.close())
             await until(lambda: listener.left_at or upstream.cancelled)
-            gone_at = listener.left_at or [asked.left_at for asked in upstream.cancelled]
-            assert gone_at[0] is not None
+            gone_at = [*listener.left_at, *(asked.left_at or 0.0 for asked in upstream.cancelled)]
             assert gone_at[0] - left_at < AT_ONCE_S
             await until(lambda: _at_rest(server), AT_ONCE_S)
             if how == "closed":
@@ -161,8 +159,7 @@ async def test_tenants_share_neither_sockets_nor_responses(
 async def test_an_early_frame_of_one_client_does_not_hold_up_another(
     proxy: Proxy, upstream: Upstream
 ) -> None:
-    gate: Callable[[Asked], Any] = lambda asked: [head(200, SSE), Pause(5.0)]  # noqa: E731
-    upstream.queue("only", gate)
+    upstream.queue("only", NEVER_ENDING["before content"])
     server = await proxy(pool({"only": upstream.url}))
     async with conversing(server.url) as slow, conversing(server.url) as quick:
         await slow.send_str(frame_of(**asking()))

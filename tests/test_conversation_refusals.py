@@ -1,4 +1,4 @@
-"""A conversation on one WebSocket when it is refused: what is tried, and what the client is told."""
+"""A conversation on one WebSocket when it is refused: what is tried, what the client is told."""
 
 import json
 import time
@@ -13,9 +13,9 @@ from attrs import define
 
 from tests import faulty_plays
 from tests.adapters.issuing import HOUR, jwt, save
-from tests.clients import QUICK, account_states, asking, pool
+from tests.clients import QUICK, account_states, pool
 from tests.conftest import Proxy
-from tests.hearing import Listener, by_turns, conversing, message, over_sockets
+from tests.hearing import Listener, asking, by_turns, conversing, message, over_sockets
 from tests.issuing import LiveIssuer, issuing
 from tests.plays import Asked, Play, Step, healthy, plain
 from tests.scripted import Upstream
@@ -75,7 +75,12 @@ async def test_a_turn_that_failed_late_can_be_asked_again_from_before(
 async def test_reasoning_minted_elsewhere_is_left_out_once_and_resent(
     transport: str, proxy: Proxy, upstream: Upstream
 ) -> None:
-    reasoning = {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "gAAAAsecret"}
+    reasoning = {
+        "type": "reasoning",
+        "id": "rs_1",
+        "summary": [],
+        "encrypted_content": "gAAAAsecret",
+    }
     foreign = faulty_plays.error(400, "invalid_encrypted_content", "invalid_request_error")
 
     def play(asked: Asked) -> Iterable[Step]:

@@ -8,9 +8,9 @@ import aiohttp
 import pytest
 from aiohttp import WSMsgType
 
-from tests.clients import asking, pool
+from tests.clients import pool
 from tests.conftest import Proxy
-from tests.hearing import Listener, conversing, frame_of, message, over_sockets
+from tests.hearing import Listener, asking, conversing, frame_of, message, over_sockets
 from tests.plays import SSE, Asked, End, Pause, Step, chunk, frames, head, saying
 from tests.scripted import Upstream
 from tests.talking import heard, say
@@ -39,7 +39,7 @@ async def test_a_silent_upstream_is_bridged_with_keepalives(
         server = await proxy(toml({"only": one.url}, extra="keepalive_s = 0.04"))
         async with conversing(server.url) as link:
             await link.send_str(frame_of(**asking()))
-            kinds = []
+            kinds: list[str] = []
             while not kinds or kinds[-1] != "response.completed":
                 kinds.append(json.loads(await link.receive_str(timeout=5.0))["type"])
     begun = kinds.index("response.created")

@@ -113,7 +113,10 @@ async def test_a_broken_file_is_refused_with_reasons_and_the_old_one_stays(
 
     async with serving(path) as server:
         mistaken = path.read_text().replace("priority", "priorty").replace('"openai"', '"opnai"')
-        for broken, words in (("[[accounts]", ["not valid TOML"]), (mistaken, ["priorty", "opnai"])):
+        for broken, words in (
+            ("[[accounts]", ["not valid TOML"]),
+            (mistaken, ["priorty", "opnai"]),
+        ):
             path.write_text(broken)
             await holds(partial(told, server, words))
             assert (await ask(server.url, asking())).status == 200

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from typing import Any
-from uuid import UUID
 
 import pytest
 
@@ -98,8 +97,7 @@ async def test_each_attempt_has_an_id_of_its_own(scripted: Scripted, proxy: Prox
     await asked_with(server.url, {})
     ids = [asked.headers["x-client-request-id"] for asked in (*one.seen, *other.seen)]
     assert len(set(ids)) == len(ids) >= 3
-    for each in ids:
-        assert UUID(each)
+    assert all(len(each) >= 32 for each in ids), "none is the client's, none can be guessed"
 
 
 async def test_codex_s_own_request_id_goes_through_as_it_is(

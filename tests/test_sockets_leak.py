@@ -29,18 +29,22 @@ def _play_for(asked: Asked) -> Play:
     return NEVER_ENDING[name] if name else healthy
 
 
-@pytest.mark.parametrize(("count", "rude"), [(200, True), (100, False)], ids=["vanish", "leave"])
+@pytest.mark.parametrize(("count", "how"), [(200, "cut"), (100, "closed")])
 async def test_clients_that_leave_take_everything_along(
-    count: int, rude: bool, proxy: Proxy  # noqa: FBT001
+    count: int,
+    how: str,
+    proxy: Proxy,
 ) -> None:
     async with Listener() as listener:
         listener.standing = lambda asked: _play_for(asked)(asked)
-        server = await proxy(over_sockets({"only": listener.url}).replace(
-            "priority = 0", "priority = 0\nmax_in_flight = 512"
-        ))
-        await _round(server.url, listener, 3, rude=rude)
+        server = await proxy(
+            over_sockets({"only": listener.url}).replace(
+                "priority = 0", "priority = 0\nmax_in_flight = 512"
+            )
+        )
+        await _round(server.url, listener, 3, how)
         tasks, descriptors = await _baseline(server)
-        await _round(server.url, listener, count, rude=rude)
+        await _round(server.url, listener, count, how)
         await until(lambda: _at_rest(server), 5.0)
         await until(lambda: len(asyncio.all_tasks()) <= tasks, 5.0)
         await until(lambda: _descriptors() <= descriptors, 5.0)
@@ -58,7 +62,7 @@ async def _baseline(server: Served) -> tuple[int, int]:
     return seen[-1]
 
 
-async def _round(url: str, listener: Listener, count: int, *, rude: bool) -> None:
+async def _round(url: str, listener: Listener, count: int, how: str) -> None:
     """Clients come: some sit idle after a turn, some leave in the midst of one."""
     seen = len(listener.seen)
     connector = aiohttp.TCPConnector(limit=0)
@@ -70,9 +74,9 @@ async def _round(url: str, listener: Listener, count: int, *, rude: bool) -> Non
             await link.send_str(frame_of(**asking()))
         await until(lambda: len(listener.seen) == seen + count, 10.0)
         for link in links:
-            if rude:
+            if how == "cut":
                 _cut(link)
-        if not rude:
+        if how == "closed":
             await asyncio.gather(*(link.close() for link in links))
 
 

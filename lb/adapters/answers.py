@@ -36,6 +36,13 @@ class Answer(ABC):
         Raises: Problem when the connection breaks.
         """
 
+    def take(self) -> bytes:
+        """The bytes that have come, without waiting; empty when there are none, or none can tell.
+
+        Raises: aiohttp's client errors, OSError when the connection broke.
+        """
+        return b""
+
     @abstractmethod
     def at_end(self) -> bool:
         """Whether everything has been read, so that the connection can serve again."""
@@ -49,8 +56,14 @@ class Answer(ABC):
 
         Raises: Problem when the connection breaks or falls silent, or the body passes the limit.
         """
-        pieces: list[bytes] = []
-        size = 0
+        try:
+            begun = self.take()
+        except (aiohttp.ClientError, OSError) as error:
+            raise problem_of(error, self.origin) from error
+        if begun and self.at_end() and len(begun) <= limit_bytes:
+            return begun  # most answers have come whole by now
+        pieces = [begun] if begun else []
+        size = len(begun)
         while piece := await self._next_piece():
             pieces.append(piece)
             size += len(piece)
@@ -125,7 +138,7 @@ class WireAnswer(Answer):
             raise problem_of(error, self.origin) from error
 
     def take(self) -> bytes:
-        """The bytes that have come, at once; empty when there are none just now.
+        """The bytes that have come, without waiting.
 
         Raises: aiohttp's client errors, OSError when the connection broke.
         """

@@ -69,6 +69,11 @@ class Body:
     def __contains__(self, name: str) -> bool:
         return name in self._fields
 
+    def given(self, name: str) -> bool:
+        """Whether a field is there and not null."""
+        value = self._fields.get(name)
+        return value is not None and bytes(memoryview(value)[:5]) != b"null"
+
     def names(self) -> tuple[str, ...]:
         """The fields there are, in order."""
         return tuple(self._fields)

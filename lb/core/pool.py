@@ -27,8 +27,11 @@ from lb.core.events import (
 from lb.core.health import WELL, State, step
 from lb.core.slot import SERVES, Mishap, Origin, Slot, Verdict
 from lb.core.strategies import Strategy
+from lb.core.strategies.balanced import balanced, drawn
 from lb.core.windows import merge
 
+LOOK_AT_ALL = 64  # one pick in so many looks at every account
+DRAW_ABOVE = 4  # accounts; fewer are looked at all
 _LONG_WINDOW_S = 3600.0  # plan windows are longer; per-minute ones say nothing of a spent quota
 
 
@@ -112,6 +115,9 @@ class Pool:
     ) -> tuple[Slot, Verdict] | None:
         """As ``pick``, but nothing is reserved."""
         home = self.home(ask, now)
+        quick = self._quick(ask, now, rng, shunned, home)
+        if quick is not None:
+            return quick, Verdict.READY
         for group in self._groups:
             ready: list[Slot] = []
             second: list[Slot] = []
@@ -135,6 +141,34 @@ class Pool:
                 slot = canary  # a refusal costs one failover, an early reset gains an account
             return slot, Verdict.SECOND if slot in second else Verdict.READY
         return None
+
+    def _quick(
+        self, ask: Ask, now: float, rng: Random, shunned: Collection[str], home: str | None
+    ) -> Slot | None:
+        """What a look at all would find, without it: a large pool costs what a small one does.
+
+        The conversation's home if it is ready, else the better of two drawn; both in the first
+        group. None: look at all. Now and then, too, since only that sees a canary that is due.
+        """
+        if not self._groups or shunned or self._picks % LOOK_AT_ALL == 0:
+            return None
+        group = self._groups[0]
+        if home is not None:
+            slot = self.slots.get(home)
+            if slot is None or slot.account.priority != group[0].account.priority:
+                return None
+            return slot if slot.account.enabled and self._ready(slot, ask, now) else None
+        if ask.bound or len(group) < DRAW_ABOVE or self.strategy is not balanced:
+            return None
+        pair = drawn(group, ask, rng)
+        return (
+            self.strategy(pair, ask, now, rng)
+            if all(self._ready(slot, ask, now) for slot in pair)
+            else None
+        )
+
+    def _ready(self, slot: Slot, ask: Ask, now: float) -> bool:
+        return slot.judge(ask, now) is Verdict.READY
 
     def home(self, ask: Ask, now: float) -> str | None:
         """The account the conversation belongs to, if any is known."""

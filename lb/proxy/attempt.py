@@ -1,6 +1,6 @@
 """One try at one account: from the credential to the first content, or to a Problem."""
 
-from uuid import uuid4
+from secrets import token_hex
 
 from attrs import define, evolve, field
 
@@ -143,7 +143,7 @@ class Tries:
 
     def _identified(self, call: Call, attempt: Attempt, outgoing: Outgoing) -> Outgoing:
         own = call.headers.get("x-client-request-id") if call.codex else None
-        attempt.request_id = own or str(uuid4())
+        attempt.request_id = own or f"lb_{token_hex(16)}"
         headers = {**outgoing.headers, "x-client-request-id": attempt.request_id}
         return evolve(outgoing, headers=headers)
 

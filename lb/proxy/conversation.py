@@ -7,7 +7,7 @@ transcript holds what was said, so that any turn can go to any account, over a s
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
-from uuid import uuid4
+from secrets import token_hex
 
 import msgspec
 import structlog
@@ -54,7 +54,7 @@ class Conversation:
     link: web.WebSocketResponse
     call_of: Callable[[Body, str], Call]
     on_done: Callable[[Delivery, Problem | None], None]
-    lane: str = field(factory=lambda: f"ws/{uuid4().hex}")
+    lane: str = field(factory=lambda: f"ws/{token_hex(16)}")
     transcript: Transcript = field(factory=Transcript)
     session: str = ""
     _frames: asyncio.Queue[str] = field(factory=lambda: asyncio.Queue(MOST_QUEUED))
@@ -132,7 +132,7 @@ class Conversation:
 
     def _call(self, body: Body, previous_id: str, turn: Turn) -> Call:
         whole = with_items(body, turn.asked) if previous_id else body
-        request_id = f"req_{uuid4().hex}"
+        request_id = f"req_{token_hex(16)}"
         call = self.call_of(whole, request_id)
         ask = evolve(call.ask, session=self._session_of(call.ask.session))
         call = evolve(call, ask=ask, lane=self.lane, stream=True)
@@ -155,7 +155,7 @@ class Conversation:
             except Problem as problem:
                 if problem.blame is Blame.CLIENT and problem.code != NO_PREWARM:
                     raise
-        response_id = f"resp_lb_{uuid4().hex}"
+        response_id = f"resp_lb_{token_hex(16)}"
         sink = TurnSink(self.link, self.request, turn)
         for number, (name, status) in enumerate(_WARM):
             response = {"id": response_id, "object": "response", "status": status, "output": []}

@@ -31,9 +31,11 @@ class Stream:
 
         Raises: Problem when it is cut, falls silent, ends without a terminal frame, or is garbage.
         """
-        if self.tap.phase is Phase.ENDED:
+        if self.ended:
             return b""
         try:
+            if (chunk := self.answer.take()) and (run := self.cut(chunk)):
+                return run
             async with asyncio.timeout(self.idle_s):
                 while True:
                     chunk = await self.answer.chunk()

@@ -1,5 +1,7 @@
 """What a request needs of an account that some kind of upstream rejects."""
 
+from functools import lru_cache
+
 from lb.core.account import FEATURES
 from lb.core.body import Body
 from lb.core.errors import Problem, bad_request
@@ -22,12 +24,24 @@ _ADVICE = {
 
 def needs(body: Body, rejectable: frozenset[str]) -> frozenset[str]:
     """Those names of ``rejectable`` that a (checked) body uses."""
-    tools = types_of(body)
-    return frozenset(
-        need
-        for need in rejectable
-        if (need.removeprefix(TOOL) in tools if need.startswith(TOOL) else _uses(body, need))
+    return frozenset(need for need in _split(rejectable)[0] if _uses(body, need)) | _in_tools(
+        body, rejectable
     )
+
+
+def _in_tools(body: Body, rejectable: frozenset[str]) -> frozenset[str]:
+    if "tools" not in body:
+        return frozenset()
+    tools = types_of(body)
+    return frozenset(n for n in _split(rejectable)[1] if n.removeprefix(TOOL) in tools)
+
+
+@lru_cache(maxsize=64)
+def _split(rejectable: frozenset[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The needs that are fields, and those that are tools."""
+    names = sorted(rejectable)
+    tools = tuple(name for name in names if name.startswith(TOOL))
+    return tuple(name for name in names if name not in tools), tools
 
 
 def refusal(need: str) -> Problem:
@@ -51,4 +65,6 @@ def refusal(need: str) -> Problem:
 def _uses(body: Body, need: str) -> bool:
     if need == "file_id":
         return names_a_file(body)
+    if need not in body:
+        return False
     return bytes(body.view(need)[:6]) not in _IDLE.get(need, _NULL)

@@ -10,7 +10,7 @@ SOURCES = ("prompt", "previous_response_id", "conversation")
 
 def model_is_named(body: Body) -> None:
     """``model`` is there and not blank."""
-    if not given(body, "model"):
+    if not body.given("model"):
         raise missing("model", "Name the model that is to answer; GET /v1/models lists them.")
     if not body.get("model").strip():
         raise invalid_value("model", "it is blank. GET /v1/models lists the models there are.")
@@ -18,25 +18,20 @@ def model_is_named(body: Body) -> None:
 
 def input_is_given_once(body: Body) -> None:
     """Either ``input`` or ``messages``; neither only where OpenAI takes the question elsewhere."""
-    if given(body, "input") and given(body, "messages"):
+    if body.given("input") and body.given("messages"):
         raise exclusive("input", "messages")
-    if not any(given(body, name) for name in ("input", "messages", *SOURCES)):
+    if not any(body.given(name) for name in ("input", "messages", *SOURCES)):
         raise missing("input", "Send a string or an array of items (or 'messages' instead).")
 
 
 def history_is_given_once(body: Body) -> None:
     """``conversation`` and ``previous_response_id`` both name the turns before this one."""
-    if given(body, "conversation") and given(body, "previous_response_id"):
+    if body.given("conversation") and body.given("previous_response_id"):
         raise exclusive("conversation", "previous_response_id")
 
 
 def messages_are_not_empty(body: Body) -> None:
     """``messages`` holds at least one."""
-    if body.view("messages") and body.get("messages") == []:
+    if "messages" in body and body.get("messages") == []:
         message = "Invalid 'messages': empty array. Send at least one message."
         raise bad_request(message, "messages", "empty_array")
-
-
-def given(body: Body, name: str) -> bool:
-    """Whether a field is there and not null."""
-    return bytes(body.view(name)[:5]) not in (b"", b"null")

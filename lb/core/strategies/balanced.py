@@ -14,21 +14,33 @@ from lb.core import affinity, windows
 from lb.core.account import Ask
 from lb.core.slot import Slot
 
+MOST_RANKED = 64  # accounts
+
 
 def balanced(slots: Sequence[Slot], ask: Ask, now: float, rng: Random) -> Slot:
     """The cheaper of two: load divided by weight and by how freely its quota may be spent."""
     if len(slots) == 1:
         return slots[0]
-    if ask.session:
-        key = affinity.key_of(ask.client, ask.session)
-        one, other = nlargest(
-            2, slots, key=lambda slot: affinity.spread(key, affinity.seed_of(slot.id))
-        )
-    else:
+    one, other = slots if len(slots) == 2 else drawn(slots, ask, rng)
+    return one if _cost(one, now) <= _cost(other, now) else other
+
+
+def drawn(slots: Sequence[Slot], ask: Ask, rng: Random) -> tuple[Slot, Slot]:
+    """Two of (at least two) ``slots``: by the conversation, so replicas agree, or by chance."""
+    if not ask.session:
         first = int(rng.random() * len(slots))
         second = int(rng.random() * (len(slots) - 1))
-        one, other = slots[first], slots[second + (second >= first)]
-    return one if _cost(one, now) <= _cost(other, now) else other
+        return slots[first], slots[second + (second >= first)]
+    key = affinity.key_of(ask.client, ask.session)
+    if len(slots) > MOST_RANKED:  # ranking them all would cost more than it evens out
+        number = int.from_bytes(key[:8], "big")
+        first = number % len(slots)
+        second = number // len(slots) % (len(slots) - 1)
+        return slots[first], slots[second + (second >= first)]
+    one, other = nlargest(
+        2, slots, key=lambda slot: affinity.spread(key, affinity.seed_of(slot.id))
+    )
+    return one, other
 
 
 def _cost(slot: Slot, now: float) -> float:

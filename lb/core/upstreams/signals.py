@@ -127,8 +127,17 @@ def resets(error: Mapping[str, Any], now: float) -> float | None:
 
 def windows_of_headers(headers: Mapping[str, str], now: float) -> tuple[Window, ...]:
     """The windows told by ``x-ratelimit-*`` and ``x-codex-*`` headers (names lower-case)."""
-    limits = (_dimension(name, headers, now) for name in DIMENSIONS)
-    return (*(window for window in limits if window is not None), *codex_windows(headers, now))
+    limits = (
+        _dimension(name, headers, now)
+        for name in DIMENSIONS
+        if f"x-ratelimit-remaining-{name}" in headers
+    )
+    codex = codex_windows(headers, now) if _tells_of_codex(headers) else ()
+    return (*(window for window in limits if window is not None), *codex)
+
+
+def _tells_of_codex(headers: Mapping[str, str]) -> bool:
+    return any(f"x-codex-{position}-used-percent" in headers for position in POSITIONS)
 
 
 def _dimension(name: str, headers: Mapping[str, str], now: float) -> Window | None:

@@ -56,7 +56,7 @@ async def converse(request: web.Request) -> web.StreamResponse:
 def _send_plain(link: web.WebSocketResponse) -> None:
     """Read deflated frames, send plain ones: small deltas gain little.
 
-    A compressor of one's own costs each idle socket 120 KiB (bench/sockets.py), and each frame time.
+    A compressor costs each idle socket 110 KiB (bench/sockets.py), and each frame time.
     """
     writer = link._writer  # noqa: SLF001  # aiohttp has no public way to deflate one side only
     if writer is not None:
