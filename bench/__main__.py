@@ -23,7 +23,9 @@ def main(words: list[str]) -> int:
     began = time.monotonic()
     print(f"{processes.machine()}, Python {platform.python_version()}", flush=True)
     tables: list[Table] = []
-    rig = Rig(told.quick, tuple(told.peers), told.plain, told.rounds, told.tree, told.against)
+    rig = Rig(
+        told.quick, tuple(told.peers), told.plain, told.rounds, told.python, told.tree, told.against
+    )
     with rig:
         for name in told.only or PARTS:
             print(f"  {name} ...", flush=True)
@@ -47,6 +49,7 @@ def _arguments() -> argparse.ArgumentParser:
     parser.add_argument(
         "--plain", action="store_true", help="upstream tells no rate limits in its headers"
     )
+    parser.add_argument("--python", action="store_true", help="as if there were no C compiler")
     parser.add_argument("--tree", type=Path, default=ROOT, help="the checkout of lb to measure")
     parser.add_argument("--against", type=Path, help="another checkout, beside it")
     parser.add_argument("--out", type=Path, help="write the tables to this file, too")

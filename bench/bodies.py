@@ -43,7 +43,7 @@ def small(model: str, *, stream: bool) -> bytes:
 
 
 def codex(model: str, size: int, *, stream: bool) -> bytes:
-    """A long turn of a coding agent, about ``size`` bytes: messages, calls, outputs, ciphertexts."""
+    """A long turn of a coding agent, about ``size`` bytes: with all that a turn holds."""
     rng = Random(1)
     turns: list[dict[str, Any]] = []
     length = 0

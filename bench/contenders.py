@@ -177,7 +177,7 @@ def litellm(home: Path) -> Maker:
     if not python.exists():
         print("  installing LiteLLM from PyPI into a folder of this run ...", flush=True)
         venv.create(home / "litellm-venv", with_pip=True)
-        install = [python, "-m", "pip", "install", "--quiet", "litellm[proxy]"]
+        install = [str(python), "-m", "pip", "install", "--quiet", "litellm[proxy]"]
         if subprocess.run(install, check=False).returncode:  # noqa: S603
             raise AbsentError("LiteLLM could not be installed from PyPI")
 

@@ -3,6 +3,7 @@
 What a proxy on aiohttp costs at the least. ``python -m bench.floor PORT UPSTREAM``
 """
 
+import asyncio
 import sys
 
 import aiohttp
@@ -36,9 +37,10 @@ async def serve(port: int, upstream: str) -> None:
     async with aiohttp.ClientSession(connector=connector, auto_decompress=False) as session:
         app["upstream"], app["session"] = upstream, session
         app.router.add_post("/{path:.*}", relay)
-        await web._run_app(
-            app, host="127.0.0.1", port=port, backlog=4096, access_log=None, print=None
-        )
+        runner = web.AppRunner(app, access_log=None)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", port, backlog=4096).start()
+        await asyncio.Event().wait()
 
 
 if __name__ == "__main__":

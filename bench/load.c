@@ -21,9 +21,10 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
-#include <time.h>
 #include <unistd.h>
 #include <fcntl.h>
+
+#include "times.h"
 
 enum { HEAD = 16 << 10, FRAME = 8 << 10, SMALL = 64 << 10, AT_ONCE = 64, CONVERSATIONS = 1000 };
 enum Part { IN_HEAD, IN_BODY, CHUNK_SIZE, CHUNK_DATA, CHUNK_END, TRAILER };
@@ -38,8 +39,6 @@ typedef struct {
     char head[HEAD], frame[FRAME];
 } Conn;
 
-typedef struct { uint32_t *us; size_t count, room; } Times;
-
 static struct {
     const char *path, *headers;
     char *request_head, *body;
@@ -53,18 +52,6 @@ static int poller, holding, with_content, connecting;
 static uint64_t asked, good, bad, events, bytes, begun, stop_at;
 static Times firsts, totals, onways;
 static char complaint[512], in[1 << 18];
-
-static uint64_t now_ns(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return t.tv_sec * 1000000000ull + t.tv_nsec;
-}
-
-static void note(Times *times, uint64_t ns) {
-    if (times->count == times->room)
-        times->us = realloc(times->us, (times->room = times->room * 2 + 4096) * sizeof(uint32_t));
-    times->us[times->count++] = ns / 100 > UINT32_MAX ? UINT32_MAX : ns / 100;  /* tenths */
-}
 
 static void watch(Conn *conn, int writes, int how) {
     struct epoll_event wanted = {EPOLLIN | (writes ? EPOLLOUT : 0), {conn}};
@@ -250,21 +237,6 @@ static void ready_conn(Conn *conn, uint32_t what) {
         again(conn);
         conn->busy = 0;
     }
-}
-
-static int by_size(const void *one, const void *other) {
-    uint32_t a = *(const uint32_t *)one, b = *(const uint32_t *)other;
-    return (a > b) - (a < b);
-}
-
-static void tell(const char *name, Times *times) {
-    double shares[] = {0.5, 0.9, 0.99, 0.999};
-    qsort(times->us, times->count, sizeof(uint32_t), by_size);
-    printf(", \"%s\": [", name);
-    for (int n = 0; n < 4; n++)
-        printf("%s%.1f", n ? ", " : "",
-               times->count ? times->us[(size_t)((times->count - 1) * shares[n])] / 10.0 : 0.0);
-    printf("]");
 }
 
 static void read_words(int count, char **words) {

@@ -86,15 +86,16 @@ def forget_peak(pids: list[int]) -> None:
 
 def descriptors(pids: list[int]) -> int:
     """How many files and sockets the processes hold."""
-    return sum(len(os.listdir(f"/proc/{pid}/fd")) for pid in pids)
+    return sum(len(list(Path(f"/proc/{pid}/fd").iterdir())) for pid in pids)
 
 
 def machine() -> str:
     """This machine in a line."""
     text = Path("/proc/cpuinfo").read_text()
     model = next((r.partition(":")[2].strip() for r in text.splitlines() if "model name" in r), "?")
-    memory = _meminfo_kb() / 1024 / 1024
-    return f"{model}, {len(CORES)} cores, {memory:.0f} GiB, {os.uname().sysname} {os.uname().release.split('-')[0]}"
+    system, release = os.uname().sysname, os.uname().release.split("-")[0]
+    memory = f"{_meminfo_kb() / 1024 / 1024:.0f} GiB"
+    return f"{model}, {len(CORES)} cores, {memory}, {system} {release}"
 
 
 def _meminfo_kb() -> int:

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -43,10 +43,11 @@ class Reading:
     good: int
     bad: int
     events: int
+    bytes: int
     wall_s: float
-    first_us: tuple[float, ...]
-    total_us: tuple[float, ...]
-    onway_us: tuple[float, ...]
+    first_us: Sequence[float]
+    total_us: Sequence[float]
+    onway_us: Sequence[float]
     complaint: str
     cpu_us: float = 0.0
 
@@ -69,6 +70,7 @@ class Rig:
     peers: tuple[str, ...] = ()
     plain: bool = False
     rounds: int = 0
+    python: bool = False  # upstream and load on uvloop, even where there is a compiler
     tree: Path = ROOT  # the checkout whose lb is measured
     against: Path | None = None  # another one, to be measured beside it
     folder: Path = field(init=False)
@@ -84,12 +86,12 @@ class Rig:
         processes.many_files()
         self.rounds = self.rounds or (2 if self.quick else 11)
         self.folder = Path(tempfile.mkdtemp(prefix="lb-bench-"))
-        self.tools = _tools(self.folder)
+        self.tools = _tools(self.folder, python=self.python)
         self.upstream = Contender("direct", 0)
         with processes.on(processes.OTHER_CORES):
             words = [] if self.plain else ["-l"]
             process = subprocess.Popen(  # noqa: S603  # our own program
-                [*self.tools["upstream"], *words], cwd=HERE.parent, stdout=subprocess.PIPE
+                [*self.tools["upstream"], *words], cwd=ROOT, stdout=subprocess.PIPE
             )
         self.upstream.process = process
         if process.stdout is not None:
@@ -182,9 +184,7 @@ class Rig:
 
     def _reading(self, contender: Contender, out: bytes, cpu_us: float) -> Reading:
         told: dict[str, Any] = json.loads(out.splitlines()[-1])
-        told.pop("bytes")
-        times = {name: tuple(told.pop(name)) for name in ("first_us", "total_us", "onway_us")}
-        reading = Reading(**told, **times, cpu_us=cpu_us)
+        reading = Reading(**told, cpu_us=cpu_us)
         if reading.bad:
             self.note(f"{contender.name}: {reading.bad} bad answers, {reading.complaint[:300]}")
         return reading
@@ -212,11 +212,11 @@ class Rig:
             )
 
 
-def _tools(folder: Path) -> dict[str, list[str]]:
+def _tools(folder: Path, *, python: bool) -> dict[str, list[str]]:
     """Upstream and load generator: C where there is a compiler, else Python on uvloop."""
     compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
-    if compiler is None or sys.platform != "linux":
-        print("  no C compiler: upstream and load run on uvloop, and may be the bottleneck")
+    if python or compiler is None:
+        print("  upstream and load run on uvloop, since there is no cc: they may be the bottleneck")
         return {n: [sys.executable, "-m", "bench.uv", n] for n in ("upstream", "load")}
     for name in ("upstream", "load"):
         command = [compiler, "-O2", "-o", str(folder / name), str(HERE / f"{name}.c")]

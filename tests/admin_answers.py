@@ -4,7 +4,7 @@ import time
 from typing import Any
 
 
-def status() -> dict[str, Any]:
+def status() -> dict[str, Any]:  # reason: one example, whole
     """GET /admin/status."""
     now = time.time()
     return {

@@ -1,6 +1,7 @@
 """A client's socket when somebody leaves: the client, or this server; and who shares what."""
 
 import asyncio
+import gc
 from typing import Any
 
 import aiohttp
@@ -80,6 +81,26 @@ async def test_a_client_that_leaves_between_turns_takes_its_upstream_socket_alon
             assert listener.left_at == []
             _cut(link)
             await until(lambda: listener.left_at, AT_ONCE_S)
+        await until(lambda: _at_rest(server), AT_ONCE_S)
+
+
+async def test_a_client_that_leaves_on_the_last_word_leaves_no_upstream_waiting(
+    proxy: Proxy, upstream: Upstream
+) -> None:
+    upstream.plays["only"] = lambda asked: [
+        head(200, SSE),
+        chunk(b"".join(frames(asked))),
+        End.HANG,
+    ]
+    server = await proxy(pool({"only": upstream.url}))
+    async with conversing(server.url) as link:
+        assert (await say(link, asking())).status == 200
+        _cut(link)
+        gc.disable()
+        try:
+            await until(lambda: upstream.cancelled, AT_ONCE_S)
+        finally:
+            gc.enable()
         await until(lambda: _at_rest(server), AT_ONCE_S)
 
 

@@ -94,11 +94,12 @@ def _usage(five_hours: int, week: int) -> dict[str, Any]:
         }
         for used, span_s in ((five_hours, 18_000), (week, 604_800))
     ]
-    limit = {"allowed": True, "limit_reached": False, "primary_window": windows[0]}
+    limit: dict[str, Any] = {"allowed": True, "limit_reached": False, "primary_window": windows[0]}
+    limit["secondary_window"] = windows[1]
     credit = {"has_credits": False, "unlimited": False, "balance": "0"}
     return {
         "plan_type": "plus",
-        "rate_limit": {**limit, "secondary_window": windows[1]},
+        "rate_limit": limit,
         "credits": credit,
     }
 

@@ -35,8 +35,8 @@ def measure(rig: Rig) -> list[Table]:
             mine = found[contender.name]
             added = [(r.total_us[0] - d) / 1000 for r, d in zip(mine, direct, strict=True)]
             cpu = f"{middle([reading.cpu_each_us for reading in mine]) / 1000:.2f}"
-            peak = f"{max(peaks[contender.name]):.0f}"
-            table.add(f"{name}, {contender.name}", spread(added, "{:.2f}"), cpu, peak)
+            most = f"{max(peaks[contender.name]):.0f}"
+            table.add(f"{name}, {contender.name}", spread(added, "{:.2f}"), cpu, most)
     return [table, _crowd(rig)]
 
 

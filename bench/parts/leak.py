@@ -8,7 +8,7 @@ LEGS = 10
 
 
 def measure(rig: Rig) -> list[Table]:
-    """JSON and streams by turns; the first half warms up (100,000 pins have their place by then)."""
+    """JSON and streams by turns; the first half warms up (all pins have their place then)."""
     requests = 10_000 if rig.quick else 240_000
     json, stream = (bodies.small(f"bench-{k}", stream=k != "json") for k in ("json", "50"))
     marks: list[tuple[int, int]] = []

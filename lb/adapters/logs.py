@@ -42,6 +42,7 @@ def set_up(mode: str = "auto", level: str = "info", stream: BinaryIO | None = No
     people = mode == "console" or (mode == "auto" and out.isatty())
     structlog.configure(
         processors=[
+            structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,

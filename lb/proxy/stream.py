@@ -1,6 +1,7 @@
 """Whole frames off the wire, watched as they go by: one answer as a stream."""
 
 import asyncio
+from contextlib import suppress
 
 from attrs import define, field
 
@@ -68,11 +69,11 @@ class Stream:
 
     async def close(self) -> None:
         """Let go of the answer; one that ended well may finish, so that its connection is kept."""
-        if self.tap.phase is Phase.ENDED and not self.answer.at_end():
-            try:
-                async with asyncio.timeout(LINGER_S):
-                    while await self.answer.chunk():
-                        pass
-            except (TimeoutError, Problem):
-                pass
-        self.answer.close()
+        try:
+            if self.tap.phase is Phase.ENDED and not self.answer.at_end():
+                with suppress(TimeoutError, Problem):
+                    async with asyncio.timeout(LINGER_S):
+                        while await self.answer.chunk():
+                            pass
+        finally:  # a client may leave on the last word, and take us along
+            self.answer.close()

@@ -14,6 +14,7 @@ from lb.core.body import Body
 from lb.core.call import Call
 from lb.core.codex import is_codex
 from lb.core.errors import bad_request
+from lb.web.auth import Client
 from lb.web.endpoints.responses import forwarded, patience_of, shutting_down
 from lb.web.keys import DELIVERY, DOORMAN, GATEWAY, REQUEST_ID
 from lb.web.reading import read_any, read_body
@@ -41,20 +42,18 @@ async def forward(request: web.Request) -> web.StreamResponse:
     client = request.app[DOORMAN][0].client(request)
     if gateway.draining:
         raise shutting_down()
-    limit = gateway.config.server.max_body_mb << 20
+    call = await _call(request, client)
+    delivery = request[DELIVERY] = gateway.delivery(call, received_at)
+    gateway.deliveries.add(delivery)
+    try:
+        return await delivery.whole()
+    finally:
+        gateway.deliveries.discard(delivery)
+
+
+async def _call(request: web.Request, client: Client) -> Call:
     content_type = request.headers.get("Content-Type", "")
-    if content_type.startswith("application/json"):
-        body = Body.parse(await read_body(request, limit))
-        model = body.get("model") or ""
-    else:
-        source = await read_any(request, limit)
-        body = Body.opaque(source)
-        part = _MODEL_PART.search(source)
-        model = part.group(1).decode("utf-8", "replace") if part else ""
-    if not isinstance(model, str):
-        raise bad_request("'model' must be a string.", "model")
-    if body.get("stream") is True:
-        raise bad_request("Streams are not offered on this endpoint.", "stream")
+    body, model = await _read(request, content_type)
     if model:
         client.check_model(model)
     path = _PREFIX.sub("", request.path)
@@ -67,7 +66,7 @@ async def forward(request: web.Request) -> web.StreamResponse:
         session=affinity.session_of(headers, body),
         kinds=KINDS_OF_PATH[path],
     )
-    call = Call(
+    return Call(
         body,
         ask,
         stream=False,
@@ -76,11 +75,21 @@ async def forward(request: web.Request) -> web.StreamResponse:
         request_id=request[REQUEST_ID],
         content_type=content_type,
         codex=is_codex(headers),
-        deadline=received_at + patience_of(request),
+        deadline=request.app[GATEWAY].clock.now() + patience_of(request),
     )
-    delivery = request[DELIVERY] = gateway.delivery(call, received_at)
-    gateway.deliveries.add(delivery)
-    try:
-        return await delivery.whole()
-    finally:
-        gateway.deliveries.discard(delivery)
+
+
+async def _read(request: web.Request, content_type: str) -> tuple[Body, str]:
+    """The body, JSON or a form, and the model it names ("" where it names none)."""
+    limit = request.app[GATEWAY].config.server.max_body_mb << 20
+    if not content_type.startswith("application/json"):
+        source = await read_any(request, limit)
+        part = _MODEL_PART.search(source)
+        return Body.opaque(source), part.group(1).decode("utf-8", "replace") if part else ""
+    body = Body.parse(await read_body(request, limit))
+    model = body.get("model") or ""
+    if not isinstance(model, str):
+        raise bad_request("'model' must be a string.", "model")
+    if body.get("stream") is True:
+        raise bad_request("Streams are not offered on this endpoint.", "stream")
+    return body, model
