@@ -1,6 +1,7 @@
 """The real Codex TUI in tmux, with a ChatGPT login, through the proxy. Marked ``codex``."""
 
 import asyncio
+import os
 import re
 import shutil
 from collections.abc import AsyncIterator, Callable
@@ -72,7 +73,7 @@ async def _tui(url: str, folder: Path) -> AsyncIterator[Screen]:
     with (home / "config.toml").open("a") as config:
         config.write(NOTHING_STAYS + f'[projects."{work}"]\ntrust_level = "trusted"\n')
     told = [word for name, value in environment.items() for word in ("-e", f"{name}={value}")]
-    screen = Screen(f"lb-{folder.name}")
+    screen = Screen(f"lb-{os.getpid()}")
     await screen.tmux(
         *("new-session", "-d", "-x", "150", "-y", "60", "-c", str(work), *told, str(BINARY))
     )
