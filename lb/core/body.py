@@ -5,6 +5,7 @@ came; only what is asked for by ``get`` is parsed, and only what is ``set`` is w
 """
 
 import re
+from codecs import getincrementaldecoder
 from typing import Any
 
 import msgspec
@@ -27,13 +28,14 @@ class Body:
     ``changed`` names what was altered on the way, in order, for the ``x-lb-changed`` header.
     """
 
-    __slots__ = ("_cache", "_fields", "_opaque", "_source", "changed")
+    __slots__ = ("_cache", "_fields", "_marks", "_opaque", "_source", "changed")
 
     def __init__(self, source: bytes, fields: dict[str, Raw | bytes]) -> None:
         self._source: bytes | None = source
         self._fields = fields
         self._cache: dict[str, Any] = {}
         self._opaque = False
+        self._marks: dict[re.Pattern[bytes], bool] = {}
         self.changed: list[str] = []
 
     @classmethod
@@ -46,7 +48,7 @@ class Body:
         try:
             fields = _FIELDS.decode(source)
             if not source.isascii():
-                source.decode()
+                _check_utf8(source)
             if _SURROGATE.search(source):
                 msgspec.json.decode(source)  # the strict reader knows a lone surrogate
         except RecursionError:
@@ -81,6 +83,13 @@ class Body:
     def raw(self, name: str) -> bytes:
         """The JSON text of a field, copied; empty when it is absent."""
         return bytes(self.view(name))
+
+    def has(self, mark: re.Pattern[bytes]) -> bool:
+        """Whether ``mark`` stands in the text of ``input``; looked for once, and without a copy."""
+        found = self._marks.get(mark)
+        if found is None:
+            found = self._marks[mark] = mark.search(self.view("input")) is not None
+        return found
 
     def view(self, name: str) -> memoryview:
         """The JSON text of a field where it lies, for a look that costs no copy of it."""
@@ -154,8 +163,22 @@ class Body:
 
     def _alter(self, name: str, *, told: bool) -> None:
         self._source = None
+        self._marks.clear()
         if told and name not in self.changed:
             self.changed.append(name)
+
+
+def _check_utf8(source: bytes) -> None:
+    """Piece by piece: decoded at once, a large body would cost two to four times its size."""
+    decoder = _UTF8()
+    view = memoryview(source)
+    for at in range(0, len(source), _PIECE):
+        decoder.decode(view[at : at + _PIECE])
+    decoder.decode(b"", final=True)
+
+
+_UTF8 = getincrementaldecoder("utf-8")
+_PIECE = 64 << 10
 
 
 def unparsable(why: str) -> Problem:

@@ -17,7 +17,13 @@ STRIPPED = ("reasoning_content", "reasoning_details", "tool_calls", "function_ca
 """Keys that clients of other dialects leave on items; upstream rejects a request that has one."""
 
 _BARE = re.compile(rb'\[\s*\{\s*"type"\s*:\s*"input_(?:text|image|file|audio)"')
-_CHAT = re.compile(rb'"(?:role"\s*:\s*"tool|type"\s*:\s*"(?:text|image_url|file))"')
+_ANY = re.compile(
+    rb'"(?:role"\s*:\s*"tool|type"\s*:\s*"(?:text|image_url|file)"|file_id"\s*:|(?:%b)"\s*:)'
+    % "|".join(STRIPPED).encode()
+)
+"""All marks in one: a body without any, as most are, is gone through once."""
+
+_CHAT = re.compile(rb'"(?:role"\s*:\s*"tool|type"\s*:\s*"(?:text|image_url|file)")')
 _STRIPPED = re.compile(rb'"(?:%b)"\s*:' % "|".join(STRIPPED).encode())
 _FILE = re.compile(rb'"file_id"\s*:')
 _SPELT = re.compile(rb"\\u00(?:5[fF]|[46][1-9a-fA-F]|[57][0-9aA])")
@@ -33,7 +39,7 @@ def chat_items_become_native(body: Body) -> None:
     ``tool_calls`` hold them, -> ``function_call``; ``text``, ``image_url`` and ``file`` parts ->
     ``input_text``/``output_text``, ``input_image``, ``input_file``.
     """
-    items = _items(body) if _CHAT.search(body.view("input")) else []
+    items = _items(body) if body.has(_ANY) and body.has(_CHAT) else []
     wanted = _answered(items)
     kinds: dict[str, str] = {}
     native: list[Any] = []
@@ -47,7 +53,7 @@ def chat_items_become_native(body: Body) -> None:
 
 def foreign_keys_are_stripped(body: Body) -> None:
     """Items lose the keys no Responses upstream takes; a message left empty goes too."""
-    if not _STRIPPED.search(body.view("input")):
+    if not (body.has(_ANY) and body.has(_STRIPPED)):
         return
     items = _items(body)
     kept = [new for item in items for new in _stripped(item)]
@@ -71,8 +77,7 @@ def bare_parts_become_messages(body: Body) -> None:
 
 def names_a_file(body: Body) -> bool:
     """Whether ``input`` leans on an uploaded file, by its ``file_id``."""
-    text = body.view("input")
-    if not (_FILE.search(text) or _SPELT.search(text)):
+    if not ((body.has(_ANY) and body.has(_FILE)) or body.has(_SPELT)):
         return False
     return any(part.get("file_id") is not None for item in _items(body) for part in _parts(item))
 
