@@ -162,7 +162,7 @@ def test_the_example_is_good(
 
 
 def test_the_example_shows_every_key() -> None:
-    from lb.config import text as written
+    from lb.config import sections as written
 
     names = {
         each.name

@@ -1,6 +1,7 @@
 """accounts.toml -> frozen facts; every mistake at once, each with its path and what to do.
 
-    text.py      what may be written: sections, types, unknown keys
+    sections.py  what may be written: the sections, as they stand there
+    text.py      reads them: types, unknown keys, every mistake
     checks.py    what values must look like: credentials, files, URLs, globs, ranges
     build.py     what it means: accounts, keys, the server
     facts.py     the result: Config and its parts
