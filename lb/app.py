@@ -16,6 +16,8 @@ from lb.adapters import logs, transport
 from lb.adapters.clock import Clock
 from lb.adapters.credentials import Credentials
 from lb.adapters.simulator import Simulator
+from lb.adapters.stores import Store, StoreAway
+from lb.adapters.stores.client_keys import ClientKeys
 from lb.adapters.watch import Watch
 from lb.config import Config, ConfigError
 from lb.core.account import Account
@@ -28,6 +30,7 @@ from lb.proxy.attempt import Tries
 from lb.proxy.catalog import Catalog, listed
 from lb.proxy.dispatch import Dispatch
 from lb.proxy.gateway import Gateway
+from lb.proxy.keys import Keys
 from lb.proxy.memory import Memory
 from lb.proxy.upkeep import Upkeep
 from lb.web.admin.live import publish
@@ -69,7 +72,7 @@ class Running:
         accounts = located(config.accounts, self.simulator)
         gateway.pool.update(accounts, STRATEGIES[config.routing.strategy])
         self.memory.recall(set(gateway.pool.slots) - before)
-        self.app[DOORMAN][0] = Doorman(config)
+        gateway.keys.take_up(config)
         gateway.dispatch.queue.wake()
 
     def reload(self) -> None:
@@ -160,14 +163,30 @@ async def _built(config: Config, rng: Random, stack: AsyncExitStack) -> Running:
 
     dispatch = Dispatch(pool, tries, clock, rng, on_event, config.server.patience_s)
     catalog = Catalog(pool, tries, clock)
-    gateway = Gateway(config, pool, dispatch, catalog, clock, rng, started_at=clock.now())
+    keys = await _keys(config, memory.store, clock)
+    gateway = Gateway(config, pool, dispatch, catalog, clock, rng, keys, started_at=clock.now())
     app[GATEWAY] = gateway
-    app[DOORMAN] = [Doorman(config)]
+    app[DOORMAN] = [_doorman(keys)]
+    keys.on_change = lambda: app[DOORMAN].__setitem__(0, _doorman(keys))
     add_routes(app)
     upkeep = Upkeep(gateway, memory)
     upkeep.start()
     stack.push_async_callback(upkeep.stop)
     return Running(gateway, app, Runner(app), simulator, memory)
+
+
+async def _keys(config: Config, store: Store, clock: Clock) -> Keys:
+    """The client keys; where the store is away they are taken up once it is back."""
+    keys = Keys(config, ClientKeys(store), clock.now)
+    try:
+        await keys.follow()
+    except StoreAway as error:
+        _log.error("keys_not_read", reason=str(error))
+    return keys
+
+
+def _doorman(keys: Keys) -> Doorman:
+    return Doorman(keys.config, keys.ring, keys.limits, keys.throttle, keys.now, keys.certain)
 
 
 def serve(config: Config, path: Path | None) -> None:

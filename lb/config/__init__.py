@@ -3,7 +3,8 @@
     sections.py  what may be written: the sections, as they stand there
     text.py      reads them: types, unknown keys, every mistake
     checks.py    what values must look like: credentials, files, URLs, globs, ranges
-    build.py     what it means: accounts, keys, the server
+    build.py     what it means: accounts, the server
+    plans.py     what client keys may do: plans, keys, limits of their own
     facts.py     the result: Config and its parts
     advice.py    what works but should not stay so
 
@@ -17,17 +18,20 @@ from typing import Any
 from attrs import evolve
 
 from lb.config import build
+from lb.config import plans as client_plans
 from lb.config.advice import warnings
 from lb.config.checks import Checks, is_loopback
-from lb.config.facts import Config, Key, Routing, Server, expanded
+from lb.config.facts import Config, Routing, Server, expanded
 from lb.config.text import ConfigError, Mistake, Mistakes, read, shown
 from lb.core.account import Account, Simulation
+from lb.core.plans import Key, Plan
 
 __all__ = [
     "Config",
     "ConfigError",
     "Key",
     "Mistake",
+    "Plan",
     "Routing",
     "Server",
     "address",
@@ -41,7 +45,7 @@ __all__ = [
 ]
 
 PLACES = ("accounts.toml", "~/.config/lb/accounts.toml")
-ORDER = ("accounts.toml", "server", "routing", "accounts", "keys", "fields")
+ORDER = ("accounts.toml", "server", "routing", "accounts", "plans", "keys", "fields")
 FIRST_WORD = re.compile(r"[^.\[]+")
 NUMBER = re.compile(r"\[(\d+)\]")
 
@@ -120,11 +124,15 @@ def _built(text: str, folder: Path, path: Path | None, overrides: dict[str, Any]
     checks = Checks(folder, mistakes)
     written = read(text, mistakes)
     fields = build.fields(written.fields, checks)
+    accounts = build.accounts(written.accounts, fields, checks)
+    checks.know(accounts)
+    plans = client_plans.plans(written.plans, checks)
     config = Config(
         server=build.server(written.server, checks),
         routing=build.routing(written.routing, checks),
-        accounts=build.accounts(written.accounts, fields, checks),
-        keys=build.keys(written.keys, checks),
+        accounts=accounts,
+        plans=plans,
+        keys=client_plans.keys(written.keys, plans, checks),
         fields=fields,
         path=path,
     )

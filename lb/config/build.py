@@ -7,11 +7,12 @@ from typing import Any
 
 from attrs import evolve
 
-from lb.config.checks import PLACEHOLDERS, Checks
-from lb.config.facts import Key, Routing, Server, expanded
-from lb.config.sections import AccountText, KeyText, RoutingText, ServerText
+from lb.config.checks import Checks
+from lb.config.facts import Routing, Server, expanded
+from lb.config.sections import AccountText, RoutingText, ServerText
 from lb.config.text import Mistakes, given, written
 from lb.core.account import FEATURES, Account
+from lb.core.plans import Key
 
 ISSUER = "https://auth.openai.com"
 CREDENTIAL = {
@@ -22,8 +23,6 @@ CREDENTIAL = {
 """What an account of a kind signs in with, and how to give it; other kinds may do without."""
 ONLY_FOR = {"auth_file": "chatgpt", "issuer": "chatgpt", "simulation": "simulated"}
 """Keys that mean something to one kind of account only."""
-SHA256_HEX = 64  # digits
-KNOWN_DIGESTS = frozenset(sha256(word.encode()).digest() for word in PLACEHOLDERS)
 
 Fields = dict[str, dict[str, str]]
 
@@ -83,17 +82,6 @@ def with_fields(built: Iterable[Account], overrides: Fields) -> tuple[Account, .
     return tuple(
         evolve(each, fields=for_account(each.kind, each.supports, overrides)) for each in built
     )
-
-
-def keys(texts: Iterable[KeyText], checks: Checks) -> tuple[Key, ...]:
-    """Every ``[[keys]]``."""
-    numbered = [(f"keys[{number}]", text) for number, text in enumerate(texts)]
-    built = tuple(_key(text, path, checks) for path, text in numbered)
-    checks.unique(((f"{path}.name", text.name) for path, text in numbered), "name")
-    checks.unique(
-        ((path, key.digest) for (path, _), key in zip(numbered, built, strict=True)), "key"
-    )
-    return built
 
 
 def no_shared_secret(facts: Server, clients: Iterable[Key], mistakes: Mistakes) -> None:
@@ -176,34 +164,3 @@ def _credentials(text: AccountText, kind: str, path: str, checks: Checks) -> dic
 def _number_sections(text: AccountText, path: str) -> Iterable[tuple[Any, str]]:
     inner = ((text.timeouts, f"{path}.timeouts"), (text.simulation, f"{path}.simulation"))
     return chain([(text, path)], ((each, where) for each, where in inner if each is not None))
-
-
-def _key(text: KeyText, path: str, checks: Checks) -> Key:
-    checks.name(text.name, f"{path}.name")
-    checks.globs(text.models or (), f"{path}.models")
-    secret = checks.secret(text, "key", path)
-    if secret is not None and text.key_sha256 is not None:
-        message = "the key is given twice"
-        checks.mistakes.note(f"{path}.key_sha256", message, "give it one way")
-    if secret is not None:
-        digest = sha256(secret.reveal().encode()).digest() if secret else b""
-    elif text.key_sha256 is not None:
-        digest = _digest(text.key_sha256, f"{path}.key_sha256", checks)
-    else:
-        digest = b""
-        checks.mistakes.note(path, "has no key", "give key_env, key_file, key_sha256 or key")
-    return Key(text.name, digest, text.models or ())
-
-
-def _digest(value: str, path: str, checks: Checks) -> bytes:
-    """The 32 bytes of a SHA-256 in hexadecimal."""
-    try:
-        digest = bytes.fromhex(value) if len(value) == SHA256_HEX else b""
-    except ValueError:
-        digest = b""
-    if not digest:
-        hint = 'printf %s "$KEY" | sha256sum'
-        checks.mistakes.note(path, "must be a SHA-256: 64 hexadecimal digits", hint)
-    elif digest in KNOWN_DIGESTS:
-        checks.mistakes.note(path, "is the digest of an empty key or a placeholder")
-    return digest

@@ -6,6 +6,7 @@ from pathlib import Path
 from attrs import field, frozen
 
 from lb.core.account import Account
+from lb.core.plans import Key, Plan
 from lb.core.secret import Secret
 
 DATA_DIR = "~/.local/share/lb"
@@ -42,15 +43,6 @@ class Routing:
 
 
 @frozen
-class Key:
-    """A client's key: never the key, only its SHA-256 (32 bytes)."""
-
-    name: str
-    digest: bytes = field(repr=False)
-    models: tuple[str, ...] = ()
-
-
-@frozen
 class Config:
     """Everything the server is told.
 
@@ -61,6 +53,7 @@ class Config:
     server: Server = field(factory=Server)
     routing: Routing = Routing()
     accounts: tuple[Account, ...] = ()
+    plans: dict[str, Plan] = field(factory=dict)
     keys: tuple[Key, ...] = ()
     fields: dict[str, dict[str, str]] = field(factory=dict)
     path: Path | None = None

@@ -57,16 +57,49 @@ class AccountText:
     enabled: bool | None = None
 
 
+class Expires(float):
+    """When something ends (unix seconds), written as a date, or as a date and a time."""
+
+
 @frozen
-class KeyText:
+class BudgetText:
+    """``budget = { usd, per }`` as written."""
+
+    usd: float | None = None
+    per: str | None = None
+
+
+@frozen
+class PlanText:
+    """One ``[plans.NAME]`` as written, and what a key may say for itself instead."""
+
+    models: tuple[str, ...] | None = None
+    deny: tuple[str, ...] | None = None
+    accounts: tuple[str, ...] | None = None
+    labels: tuple[str, ...] | None = None
+    max_effort: str | None = None
+    rpm: int | None = None
+    rpd: int | None = None
+    tpm: int | None = None
+    tpd: int | None = None
+    max_parallel: int | None = None
+    budget: BudgetText | None = None
+    balance: float | None = None
+    expires: Expires | None = None
+    on_disconnect: str | None = None
+    drain_tokens: int | None = None
+
+
+@frozen
+class KeyText(PlanText):
     """One ``[[keys]]`` as written."""
 
     name: str = ""
+    plan: str | None = None
     key: str | None = field(default=None, repr=False)
     key_env: str | None = field(default=None, repr=False)
     key_file: str | None = field(default=None, repr=False)
     key_sha256: str | None = field(default=None, repr=False)
-    models: tuple[str, ...] | None = None
 
 
 @frozen
@@ -76,5 +109,6 @@ class Text:
     server: ServerText = ServerText()
     routing: RoutingText = RoutingText()
     accounts: tuple[AccountText, ...] = ()
+    plans: dict[str, PlanText] = field(factory=dict)
     keys: tuple[KeyText, ...] = ()
     fields: dict[str, dict[str, str]] = field(factory=dict)

@@ -75,15 +75,25 @@ class Ask:
     ``client`` scopes everything that is remembered; ``needs`` the request fields some kind of
     upstream rejects (see fields); ``anchors`` are names of state that only its owner holds (already
     scoped, see affinity), ``session`` the soft key of the conversation; ``bound`` whether the
-    request is lost without the anchors, so that only their owner can serve it.
+    request is lost without the anchors, so that only their owner can serve it. ``accounts`` and
+    ``labels`` are what the client's key is limited to: an account named there, or with such a
+    label; both empty: any.
     """
 
     model: str
     client: str = ""
     needs: frozenset[str] = frozenset()
+    accounts: frozenset[str] = frozenset()
+    labels: frozenset[str] = frozenset()
     anchors: tuple[str, ...] = ()
     session: str = ""
     bound: bool = False
+
+    def may_use(self, account: Account) -> bool:
+        """Whether the client's key may be served by ``account``."""
+        if not self.accounts and not self.labels:
+            return True
+        return account.id in self.accounts or not self.labels.isdisjoint(account.labels)
 
 
 def admits(globs: tuple[str, ...], name: str) -> bool:

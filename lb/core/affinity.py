@@ -56,6 +56,17 @@ def _digest_of_beginning(body: Body) -> str:
     return "prefix:" + blake2b(instructions + first, digest_size=16).hexdigest()
 
 
+def separate_caches(body: Body, client: str) -> None:
+    """Give each client a prompt cache of its own, where several share the accounts.
+
+    Upstream keeps caches per organisation: with one ``prompt_cache_key`` a client could tell by
+    ``cached_tokens`` what another one has sent.
+    """
+    key = body.get("prompt_cache_key")
+    if isinstance(key, str) and key:
+        body.set("prompt_cache_key", _key(client, f"cache:{key}").hex())
+
+
 def anchors_of(headers: Mapping[str, str], body: Body) -> tuple[tuple[str, ...], bool]:
     """The state a request names, most telling first, and whether only its owner can serve it.
 

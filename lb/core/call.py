@@ -25,6 +25,7 @@ class Call:
     request_id: str = ""
     codex: bool = False
     deadline: float | None = None
+    drain_tokens: int = 0  # what may still be generated after the client has left; 0: cut at once
     client_retries: int = 0  # x-stainless-retry-count: how often the client itself tried before
 
 

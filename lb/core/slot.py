@@ -35,11 +35,12 @@ class Verdict(Enum):
     MODEL = "its models do not include this one"
     FIELD = "does not take a field of the request"
     OWNER = "another account holds the state the request names"
+    KEY = "the client's key may not use it"
     TRIED = "tried already"
 
 
 SERVES = frozenset({Verdict.READY, Verdict.SECOND})
-NEVER = frozenset({Verdict.MODEL, Verdict.FIELD, Verdict.OWNER})
+NEVER = frozenset({Verdict.MODEL, Verdict.FIELD, Verdict.OWNER, Verdict.KEY})
 """Verdicts of what the request is, not of how the account fares: waiting does not help."""
 
 _OF_STATE = {
@@ -119,6 +120,8 @@ class Slot:
     def judge(self, ask: Ask, now: float) -> Verdict:
         """Whether this slot may serve ``ask`` at ``now``; eligibility only, never choice."""
         account = self.account
+        if (ask.accounts or ask.labels) and not ask.may_use(account):
+            return Verdict.KEY
         if account.models and not account.serves(ask.model):
             return Verdict.MODEL
         if not account.takes(ask.needs):

@@ -8,8 +8,9 @@ import structlog
 from attrs import define, field
 
 from lb.adapters.clock import Clock
-from lb.core.account import Account, admits
+from lb.core.account import Account, Ask
 from lb.core.errors import Problem
+from lb.core.plans import Plan
 from lb.core.pool import Pool
 from lb.core.slot import Slot
 from lb.core.upstreams import KINDS
@@ -18,6 +19,7 @@ from lb.proxy.attempt import Tries
 FRESH_S = 300.0
 RETRY_S = 30.0  # an account that could not list its models is asked again after this
 FIRST_ASK_S = 3.0  # how long a client waits for a list nobody has yet
+EVERYTHING = Plan()
 _log = structlog.get_logger()
 
 
@@ -40,17 +42,20 @@ class Catalog:
     _listings: dict[str, Listing] = field(factory=dict)
     _refresh: asyncio.Task[None] | None = None
 
-    async def models(self, globs: tuple[str, ...] = ()) -> list[dict[str, Any]]:
-        """The models that some account serves and ``globs`` (a key's) admit, by id."""
+    async def models(self, plan: Plan = EVERYTHING) -> list[dict[str, Any]]:
+        """The models that some account serves and a key with ``plan`` may use, by id."""
         stale = self._stale()
         if stale:
             task = self._refreshing(stale)
             if any(slot.id not in self._listings for slot in stale):
                 await asyncio.wait({task}, timeout=FIRST_ASK_S)
         union: dict[str, dict[str, Any]] = {}
+        ask = Ask("", accounts=plan.accounts, labels=plan.labels)
         for slot in self.pool.enabled():
+            if not ask.may_use(slot.account):
+                continue
             for name, model in self._of(slot.account).items():
-                if admits(globs, name):
+                if plan.admits(name):
                     union.setdefault(name, model)
         return [union[name] for name in sorted(union)]
 

@@ -142,9 +142,10 @@ class Dispatch:
     def _refuse_the_impossible(self, ask: Ask) -> None:
         """A field no account of the pool takes, in whatever state: the client's own mistake."""
         if ask.needs and self.pool.slots:
+            accounts = [s.account for s in self.pool.enabled() if ask.may_use(s.account)]
             for need in sorted(ask.needs):
                 one = frozenset({need})
-                if not any(slot.account.takes(one) for slot in self.pool.enabled()):
+                if accounts and not any(account.takes(one) for account in accounts):
                     raise refusal(need)
 
     async def _slot(self, hunt: Hunt) -> Slot:

@@ -12,6 +12,7 @@ from lb.core.pool import Pool
 from lb.proxy.catalog import Catalog
 from lb.proxy.deliver import Delivery
 from lb.proxy.dispatch import Dispatch
+from lb.proxy.keys import Keys
 
 
 @define(eq=False)
@@ -24,6 +25,7 @@ class Gateway:
     catalog: Catalog
     clock: Clock
     rng: Random
+    keys: Keys
     started_at: float
     problems: list[str] = field(factory=list)  # of the last reload, when it was refused
     draining: bool = False

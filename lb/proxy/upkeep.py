@@ -58,6 +58,10 @@ class Upkeep:
         """Store what was learned."""
         await self.memory.flush()
 
+    async def follow_keys(self) -> None:
+        """Take up client keys that another process has changed in the store."""
+        await self.gateway.keys.follow()
+
     async def measure_lag(self) -> None:
         """How late the event loop is."""
         loop = asyncio.get_running_loop()
@@ -130,6 +134,7 @@ class Upkeep:
 CHORES: tuple[tuple[float, Callable[[Upkeep], Awaitable[None]]], ...] = (
     (0.5, Upkeep.flush),
     (1.0, Upkeep.measure_lag),
+    (1.0, Upkeep.follow_keys),
     (15.0, Upkeep.renew_tokens),
     (USAGE_EVERY_S, Upkeep.read_usage),
     (20.0, Upkeep.try_refused),

@@ -4,8 +4,8 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
-from lb.web.admin import api, live
-from lb.web.endpoints import meta, models, responses
+from lb.web.admin import api, keys, live
+from lb.web.endpoints import meta, models, responses, usage
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -15,6 +15,7 @@ ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("GET", "/v1/models", models.list_all),
     ("GET", "/v1/models/{id:.+}", models.retrieve),
     ("GET", "/backend-api/codex/models", models.list_all),
+    ("GET", "/v1/usage", usage.own),
     ("GET", "/health", meta.health),
     ("GET", "/ready", meta.ready),
     ("GET", "/admin/status", api.status),
@@ -22,10 +23,17 @@ ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("GET", "/admin/live", live.live),
     ("GET", "/admin/accounts/{id}", api.account),
     ("POST", "/admin/accounts/{id}/{action:pause|resume|reset}", api.act),
+    ("GET", "/admin/keys", keys.list_all),
+    ("POST", "/admin/keys", keys.create),
+    ("GET", "/admin/keys/{name}", keys.retrieve),
+    ("PATCH", "/admin/keys/{name}", keys.change),
+    ("DELETE", "/admin/keys/{name}", keys.delete),
+    ("POST", "/admin/keys/{name}/rotate", keys.rotate),
 )
 
 
 def add_routes(app: web.Application) -> None:
-    """Put every route on ``app``."""
+    """Put every route on ``app``, and the limits on every answer."""
     for method, path, handler in ROUTES:
         app.router.add_route(method, path, handler)
+    app.on_response_prepare.append(usage.tell_limits)

@@ -3,21 +3,21 @@
 from aiohttp import web
 
 from lb.core.errors import Blame, Problem
-from lb.web.keys import DOORMAN, GATEWAY
+from lb.web.keys import GATEWAY, client_of
 
 
 async def list_all(request: web.Request) -> web.Response:
     """Every model some account serves and the key may use, in OpenAI's form."""
-    client = request.app[DOORMAN][0].client(request)
-    models = await request.app[GATEWAY].catalog.models(client.models)
+    client = client_of(request)
+    models = await request.app[GATEWAY].catalog.models(client.plan)
     return web.json_response({"object": "list", "data": models})
 
 
 async def retrieve(request: web.Request) -> web.Response:
     """One model. Raises: Problem (404) when no account serves it, or the key may not use it."""
-    client = request.app[DOORMAN][0].client(request)
+    client = client_of(request)
     name = request.match_info["id"]
-    for model in await request.app[GATEWAY].catalog.models(client.models):
+    for model in await request.app[GATEWAY].catalog.models(client.plan):
         if model["id"] == name:
             return web.json_response(model)
     raise Problem(

@@ -7,12 +7,16 @@ from aiohttp import web
 
 from lb.core import affinity
 from lb.core.account import Ask
+from lb.core.allowance import refusal
 from lb.core.body import Body
 from lb.core.call import Call
 from lb.core.errors import Blame, Problem
+from lb.core.limits import Over, Reservation
+from lb.core.plans import unpriced
 from lb.core.rules import prepare
+from lb.proxy.gateway import Gateway
 from lb.web.auth import Client
-from lb.web.keys import DELIVERY, DOORMAN, GATEWAY, REQUEST_ID
+from lb.web.keys import DELIVERY, DOORMAN, GATEWAY, REQUEST_ID, client_of
 from lb.web.reading import read_body
 
 _FORWARDED = frozenset(
@@ -32,6 +36,8 @@ _FORWARDED = frozenset(
     }
 )
 _FORWARDED_FAMILIES = ("x-codex-", "x-openai-")
+BYTES_PER_TOKEN = 4  # of JSON, about: what is reserved until the upstream has counted
+EXPECTED_OUTPUT_TOKENS = 500  # of a request that names no max_output_tokens
 _TIMEOUT_HEADERS = ("x-request-timeout", "x-stainless-timeout", "x-stainless-read-timeout")
 
 
@@ -39,12 +45,14 @@ async def create(request: web.Request) -> web.StreamResponse:
     """Answer one Responses request, as a stream or whole, by whichever account can."""
     gateway = request.app[GATEWAY]
     received_at = gateway.clock.now()
-    client = request.app[DOORMAN][0].client(request)
+    client = client_of(request)
     if gateway.draining:
         raise shutting_down()
     source = await read_body(request, gateway.config.server.max_body_mb << 20)
     call = call_of(request, client, source, received_at)
+    place = reserved(client, call, len(source), gateway)
     delivery = request[DELIVERY] = gateway.delivery(call, received_at)
+    delivery.on_settled = lambda tokens, uusd: place.settle(tokens, uusd or 0, gateway.clock.now())
     gateway.deliveries.add(delivery)
     try:
         return await (delivery.relayed(request) if call.stream else delivery.whole())
@@ -56,18 +64,23 @@ def call_of(request: web.Request, client: Client, source: bytes, received_at: fl
     """The prepared request. Raises: Problem (400, 403) for what is wrong with it."""
     body = Body.parse(source)
     needs = prepare(body, request.app[DOORMAN][0].rejectable)
-    model = body.get("model")
-    client.check_model(model)
+    model, plan = body.get("model"), client.plan
+    plan.check_model(model)
+    plan.check_effort(body, model)
     headers = forwarded(request.headers)
     anchors, bound = affinity.anchors_of(headers, body)
     ask = Ask(
         model=model,
         client=client.name,
         needs=needs,
+        accounts=plan.accounts,
+        labels=plan.labels,
         anchors=anchors,
         session=affinity.session_of(headers, body),
         bound=bound,
     )
+    if request.app[DOORMAN][0].shared:
+        affinity.separate_caches(body, client.name)
     return Call(
         body,
         ask,
@@ -76,8 +89,24 @@ def call_of(request: web.Request, client: Client, source: bytes, received_at: fl
         request_id=request[REQUEST_ID],
         codex=is_codex(headers),
         deadline=received_at + patience_of(request),
+        drain_tokens=plan.drains,
         client_retries=_number(request.headers.get("x-stainless-retry-count"), 0.0) > 0,
     )
+
+
+def reserved(client: Client, call: Call, size: int, gateway: Gateway) -> Reservation:
+    """A place within the client's limits. Raises: Problem (402, 403, 429) that names the limit."""
+    most, model, now = call.body.get("max_output_tokens"), call.ask.model, gateway.clock.now()
+    output = most if isinstance(most, int) and most > 0 else EXPECTED_OUTPUT_TOKENS
+    uusd: int | None = 0
+    if client.plan.is_metered:
+        uusd = gateway.prices.cost_uusd(model, size // BYTES_PER_TOKEN, 0, output)
+        if uusd is None:
+            raise unpriced(model)
+    found = client.meter.admit(size // BYTES_PER_TOKEN + output, uusd, now)
+    if isinstance(found, Over):
+        raise refusal(found, client.plan, now)
+    return found
 
 
 def forwarded(headers: Mapping[str, str]) -> dict[str, str]:
