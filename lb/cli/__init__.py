@@ -4,34 +4,41 @@ Whatever takes time to import is imported where it is used: ``lb --help`` answer
 """
 
 import errno
-import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 import click
 
 from lb import __version__
+from lb.cli.common import (
+    FILE,
+    WHERE,
+    console,
+    has_keys,
+    loaded,
+    question,
+    show,
+    with_config,
+    with_url,
+)
+from lb.cli.keys import keys
+from lb.cli.usage import usage
 
 if TYPE_CHECKING:
-    from rich.console import Console, RenderableType
+    from rich.console import RenderableType
 
-    from lb.config import Config, ConfigError
+    from lb.config import Config
 
-MISTAKES = 2
-"""The exit code for a configuration that cannot be used."""
 FAULTS = {
     errno.EADDRINUSE: "something listens there already; choose another with --port",
     errno.EACCES: "not allowed; ports below 1024 need a privilege",
+    errno.EAGAIN: "another lb server uses its data_dir",
     errno.EADDRNOTAVAIL: "this machine has no such address",
 }
-FILE = click.Path(path_type=Path, dir_okay=False)
-WHERE = "./accounts.toml, then ~/.config/lb/accounts.toml"
 
-with_config = click.option("--config", "path", type=FILE, help=f"Default: {WHERE}.")
 with_port = click.option("--port", type=click.IntRange(0, 65535), help="Overrules the file.")
-with_url = click.option("--url", help="Of the running server; default: from the configuration.")
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -48,7 +55,7 @@ def serve(path: Path | None, host: str | None, port: int | None) -> None:
     """Serve the accounts of accounts.toml; without one, five simulated accounts."""
     from lb import config
 
-    _serve(_loaded(lambda: config.load(config.find(path), host=host, port=port)))
+    _serve(loaded(lambda: config.load(config.find(path), host=host, port=port, keyed=has_keys)))
 
 
 @main.command()
@@ -57,7 +64,7 @@ def demo(port: int | None) -> None:
     """Serve five simulated accounts: nothing leaves this machine."""
     from lb import config
 
-    _serve(_loaded(lambda: config.load(None, port=port)), asked_for=True)
+    _serve(loaded(lambda: config.load(None, port=port)), asked_for=True)
 
 
 @main.command()
@@ -72,12 +79,12 @@ def check(path: Path | None, *, probe: bool) -> None:
     from lb.cli import tables
 
     found = config.find(path)
-    told = _loaded(lambda: config.load(found))
+    told = loaded(lambda: config.load(found, keyed=has_keys))
     if found is None:
         click.echo(f"No configuration was found ({WHERE}): lb would run on simulated accounts.")
     else:
         click.echo(f"{found} is good.")
-    _print(tables.accounts(told))
+    show(tables.accounts(told))
     for warning in config.warnings(told):
         click.echo(f"Mind: {warning}.")
     if probe:
@@ -92,11 +99,11 @@ def status(path: Path | None, url: str | None, *, watch: bool) -> None:
     """Show the pool of a running server."""
     from lb.cli import tables
 
-    question = _question(path, url, "/admin/status")
+    pool = question(path, url, "/admin/status")
     if watch:
-        _follow(lambda: tables.status(question()))
+        _follow(lambda: tables.status(pool()))
     else:
-        _print(tables.status(question()))
+        show(tables.status(pool()))
 
 
 @main.command()
@@ -109,27 +116,8 @@ def explain(model: str, session: str | None, path: Path | None, url: str | None)
     from lb.cli import tables
 
     asked = {"model": model} | ({"session": session} if session else {})
-    question = _question(path, url, f"/admin/explain?{urlencode(asked)}")
-    _print(tables.explanation(question()))
-
-
-def _loaded(load: "Callable[[], Config]") -> "Config":
-    """What ``load`` gives; with mistakes, all of them are shown and the program ends."""
-    from lb.config import ConfigError
-
-    try:
-        return load()
-    except ConfigError as error:
-        _refuse(error)
-
-
-def _refuse(error: "ConfigError") -> NoReturn:
-    from lb.cli import tables
-
-    number = len(error.mistakes)
-    click.echo("One mistake:" if number == 1 else f"{number} mistakes:", err=True)
-    _console(error=True).print(tables.mistakes(error.mistakes))
-    raise click.exceptions.Exit(MISTAKES)
+    reasons = question(path, url, f"/admin/explain?{urlencode(asked)}")
+    show(tables.explanation(reasons()))
 
 
 def _serve(told: "Config", *, asked_for: bool = False) -> None:
@@ -155,24 +143,9 @@ def _probe(told: "Config") -> None:
     from lb.cli import tables
 
     results = asyncio.run(app.probe(told))
-    _print(tables.probes(results))
+    show(tables.probes(results))
     if not all(good for _, good, _ in results):
         raise click.exceptions.Exit(1)
-
-
-def _question(path: Path | None, url: str | None, what: str) -> Callable[[], dict[str, Any]]:
-    """A question to the admin API of the running server.
-
-    The token of the configuration goes to the server of the configuration only.
-    """
-    from lb import config
-    from lb.cli.ask import ask, url_of
-
-    server = config.address(config.find(path))
-    token = os.environ.get("LB_ADMIN_TOKEN", "")
-    if not token and url is None and server.admin_token is not None:
-        token = server.admin_token.reveal()
-    return lambda: ask(url or url_of(server.host, server.port), what, token)
 
 
 def _follow(look: "Callable[[], RenderableType]") -> None:
@@ -189,7 +162,7 @@ def _follow(look: "Callable[[], RenderableType]") -> None:
             return Text(error.message)
 
     try:
-        with Live(seen(), console=_console(), auto_refresh=False) as live:
+        with Live(seen(), console=console(), auto_refresh=False) as live:
             while True:
                 time.sleep(1)
                 live.update(seen(), refresh=True)
@@ -197,14 +170,5 @@ def _follow(look: "Callable[[], RenderableType]") -> None:
         return
 
 
-def _print(what: "RenderableType") -> None:
-    _console().print(what)
-
-
-def _console(*, error: bool = False) -> "Console":
-    from rich.console import Console
-
-    console = Console(stderr=error, highlight=False)
-    if not console.is_terminal:
-        console.width = 140  # a file or a pipe has no width of its own
-    return console
+main.add_command(keys)
+main.add_command(usage)

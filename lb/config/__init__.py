@@ -12,6 +12,7 @@
 """
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -45,8 +46,19 @@ __all__ = [
 ]
 
 PLACES = ("accounts.toml", "~/.config/lb/accounts.toml")
-ORDER = ("accounts.toml", "server", "routing", "accounts", "plans", "keys", "fields")
+ORDER = (
+    "accounts.toml",
+    "server",
+    "routing",
+    "accounts",
+    "plans",
+    "keys",
+    "ledger",
+    "prices",
+    "fields",
+)
 FIRST_WORD = re.compile(r"[^.\[]+")
+HasKeys = Callable[[Config], bool]
 NUMBER = re.compile(r"\[(\d+)\]")
 
 
@@ -57,14 +69,23 @@ def find(explicit: Path | None = None) -> Path | None:
     return next((path for path in map(expanded, PLACES) if path.is_file()), None)
 
 
-def load(path: Path | None, *, host: str | None = None, port: int | None = None) -> Config:
+def load(
+    path: Path | None,
+    *,
+    host: str | None = None,
+    port: int | None = None,
+    keyed: HasKeys | None = None,
+) -> Config:
     """Read the file at ``path``; None gives the simulated pool. ``host``, ``port`` overrule it.
+
+    ``keyed`` tells whether the store of a configuration holds client keys: asked where there are
+    none in the file and others can reach the server.
 
     Raises: ConfigError with every mistake there is.
     """
     overrides = {"host": host, "port": port}
     if path is None:
-        return _checked(_overruled(demo(), overrides), Mistakes())
+        return _checked(_overruled(demo(), overrides), Mistakes(), keyed)
     try:
         text = path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -72,7 +93,8 @@ def load(path: Path | None, *, host: str | None = None, port: int | None = None)
     except OSError as error:
         hint = "copy accounts.example.toml to begin with"
         raise ConfigError([Mistake(str(path), f"cannot be read: {error.strerror}", hint)]) from None
-    return _built(text, path.parent, path, overrides)
+    config, mistakes = _built(text, path.parent, path, overrides)
+    return _checked(config, mistakes, keyed)
 
 
 def parse(text: str, folder: Path) -> Config:
@@ -80,7 +102,7 @@ def parse(text: str, folder: Path) -> Config:
 
     Raises: ConfigError with every mistake there is.
     """
-    return _built(text, folder, None, {})
+    return _checked(*_built(text, folder, None, {}))
 
 
 def demo() -> Config:
@@ -119,7 +141,9 @@ def address(path: Path | None) -> Server:
     return build.server(read(text, mistakes).server, Checks(folder, mistakes))
 
 
-def _built(text: str, folder: Path, path: Path | None, overrides: dict[str, Any]) -> Config:
+def _built(
+    text: str, folder: Path, path: Path | None, overrides: dict[str, Any]
+) -> tuple[Config, Mistakes]:
     mistakes = Mistakes()
     checks = Checks(folder, mistakes)
     written = read(text, mistakes)
@@ -133,13 +157,15 @@ def _built(text: str, folder: Path, path: Path | None, overrides: dict[str, Any]
         accounts=accounts,
         plans=plans,
         keys=client_plans.keys(written.keys, plans, checks),
+        ledger=build.ledger(written.ledger, checks),
+        prices=build.prices(written.prices, checks),
         fields=fields,
         path=path,
     )
     build.no_shared_secret(config.server, config.keys, mistakes)
     own = (path,) if path is not None and checks.inline else ()
     files = tuple(dict.fromkeys((*own, *checks.files)))
-    return _checked(evolve(_overruled(config, overrides), secret_files=files), mistakes)
+    return evolve(_overruled(config, overrides), secret_files=files), mistakes
 
 
 def _overruled(config: Config, overrides: dict[str, Any]) -> Config:
@@ -147,10 +173,10 @@ def _overruled(config: Config, overrides: dict[str, Any]) -> Config:
     return evolve(config, server=evolve(config.server, **told))
 
 
-def _checked(config: Config, mistakes: Mistakes) -> Config:
-    if not may_bind(config):
+def _checked(config: Config, mistakes: Mistakes, keyed: HasKeys | None = None) -> Config:
+    if not may_bind(config) and not (keyed is not None and keyed(config)):
         words = "can be reached from other machines, but no client key is set"
-        hint = 'add [[keys]], or listen on "127.0.0.1"'
+        hint = 'make one: `lb keys create`; or listen on "127.0.0.1"'
         mistakes.note("server.host", f"{shown(config.server.host)} {words}", hint)
     if mistakes.found:
         raise ConfigError(sorted(mistakes.found, key=_place))

@@ -5,22 +5,28 @@ A change made here counts at once; one that another process wrote to the store, 
 
 import asyncio
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from attrs import define, evolve, field
 
 from lb.adapters.keys import KeyStore, mint, rotated, with_key
+from lb.adapters.stores import Store
 from lb.config import Config, ConfigError
 from lb.config.checks import NAME
 from lb.config.plans import stored, stored_keys
+from lb.core.allowance import told_of
 from lb.core.errors import Blame, Problem
 from lb.core.keyring import Keyring, Record
-from lb.core.limits import Limits
+from lb.core.limits import Limits, Spending
+from lb.core.plans import PERIODS
 from lb.core.secret import Secret
+from lb.core.spans import bounds
 from lb.core.throttle import Throttle
 
+Spent = Callable[[float], Awaitable[list[Spending]]]
+"""What each key has used since an instant (unix seconds), by the ledger."""
 SPAN: Final = re.compile(r"(\d{1,5})([smhdw])")
 UNITS_S: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 GRACE_S: Final = 86400.0
@@ -46,6 +52,7 @@ class Keys:
     records: dict[str, Record] = field(factory=dict)
     limits: Limits = field(factory=Limits)
     throttle: Throttle = field(factory=Throttle)
+    restored: bool = False
     _revision: tuple[int, int] | None = None
     _one_at_a_time: asyncio.Lock = field(factory=asyncio.Lock)
 
@@ -63,8 +70,13 @@ class Keys:
         """Whether the store could be asked at least once."""
         return self._revision is not None
 
-    async def follow(self) -> None:
-        """Look whether the store has changed, and take it up. Raises: what the store raises."""
+    async def follow(self, spent: Spent | None = None) -> None:
+        """Look whether the store has changed, and take it up; once, what was used before, too.
+
+        Raises: StoreAway.
+        """
+        if spent is not None and not self.restored:
+            await self._restore(spent)
         revision = await self.store.revision()
         if revision != self._revision:
             self.records = {record.name: record for record in await self.store.load()}
@@ -75,6 +87,37 @@ class Keys:
         kept = [key for record in self.records.values() for key in stored_keys(record, self.config)]
         self.ring = Keyring.of(self.config.keys, kept)
         self.on_change()
+
+    async def _restore(self, spent: Spent) -> None:
+        now = self.now()
+        begins = {per: bounds(per, now)[0] for per in PERIODS}
+        self.limits.restore({per: await spent(begin) for per, begin in begins.items()}, now)
+        self.restored = True
+
+    async def told(self, name: str = "") -> dict[str, Any]:
+        """What ``/admin/keys`` says of one key, or of all. Raises: Problem (404)."""
+        if name:
+            return self.told_of(name)
+        return {
+            "object": "list",
+            "data": [self.told_of(each) for each in sorted(self.ring.by_name)],
+        }
+
+    def told_of(self, name: str) -> dict[str, Any]:
+        """A key as JSON: nothing in it opens anything. Raises: Problem (404)."""
+        key = self.ring.by_name.get(name)
+        if key is None:
+            raise no_such_key(name)
+        record = self.records.get(name) if key.source == "store" else None
+        told = told_of(key, self.limits.of(name), self.now())
+        return {
+            "name": name,
+            **told,
+            "object": "key",
+            "own": dict(record.limits) if record else {},
+            "created_at": record.created_at if record else None,
+            "old_until": (record.old_until or None) if record else None,
+        }
 
     async def create(
         self, name: str, plan: str = "", limits: Mapping[str, Any] | None = None
@@ -141,13 +184,25 @@ class Keys:
         await self.follow()
 
 
+def keys_in(store: Store, config: Config, now: Callable[[], float]) -> Keys:
+    """The keys of ``config`` and ``store``; the latter after ``follow``."""
+    from lb.adapters.stores.client_keys import ClientKeys  # and with it SQLAlchemy
+
+    return Keys(config, ClientKeys(store), now)
+
+
 def dated(limits: Mapping[str, Any], now: float) -> dict[str, Any]:
     """The limits with a span of ``expires`` ("30d", from ``now`` on) as the instant it ends at."""
-    span = SPAN.fullmatch(str(limits.get("expires", "")))
-    if span is None:
+    seconds = seconds_of(str(limits.get("expires", "")))
+    if seconds is None:
         return dict(limits)
-    ends_at = now + int(span[1]) * UNITS_S[span[2]]
-    return {**limits, "expires": datetime.fromtimestamp(ends_at, UTC).isoformat()}
+    return {**limits, "expires": datetime.fromtimestamp(now + seconds, UTC).isoformat()}
+
+
+def seconds_of(span: str) -> float | None:
+    """The seconds of "30d", "12h", "90s"; None for what is no span."""
+    match = SPAN.fullmatch(span)
+    return None if match is None else float(int(match[1]) * UNITS_S[match[2]])
 
 
 def no_such_key(name: str) -> Problem:

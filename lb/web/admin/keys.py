@@ -1,15 +1,12 @@
 """``/admin/keys``: the client keys as JSON, made, changed and ended. A key is told once."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 from aiohttp import web
 
-from lb.core.allowance import told_of
 from lb.core.errors import bad_request
-from lb.core.plans import Key
-from lb.proxy.keys import GRACE_S, Keys, no_such_key
+from lb.proxy.keys import GRACE_S, Keys
 from lb.web.keys import DOORMAN, GATEWAY
 from lb.web.reading import read_body
 
@@ -25,14 +22,12 @@ def _keys(request: web.Request) -> Keys:
 async def list_all(request: web.Request) -> web.Response:
     """Every key, by name: its plan, what it has used, whether it opens."""
     keys = _keys(request)
-    names = sorted(keys.ring.by_name)
-    return web.json_response({"object": "list", "data": [_told(request, name) for name in names]})
+    return web.json_response(await keys.told())
 
 
 async def retrieve(request: web.Request) -> web.Response:
     """One key."""
-    _keys(request)
-    return web.json_response(_told(request, request.match_info["name"]))
+    return web.json_response(_keys(request).told_of(request.match_info["name"]))
 
 
 async def create(request: web.Request) -> web.Response:
@@ -43,7 +38,7 @@ async def create(request: web.Request) -> web.Response:
     if not isinstance(name, str) or not isinstance(plan, str):
         raise bad_request("'name' is missing or no text, or 'plan' is no text.", "name")
     record, key = await keys.create(name, plan, asked)
-    return web.json_response({**_told(request, record.name), "api_key": key.reveal()}, status=201)
+    return web.json_response({**keys.told_of(record.name), "api_key": key.reveal()}, status=201)
 
 
 async def change(request: web.Request) -> web.Response:
@@ -55,7 +50,7 @@ async def change(request: web.Request) -> web.Response:
             raise bad_request(f"'{name}' is not a {kind.__name__}.", name)
     changes: dict[str, Any] = {each: asked.pop(each) for each in _SETTINGS if each in asked}
     record = await keys.change(request.match_info["name"], {**changes, "limits": asked})
-    return web.json_response(_told(request, record.name))
+    return web.json_response(keys.told_of(record.name))
 
 
 async def rotate(request: web.Request) -> web.Response:
@@ -66,8 +61,7 @@ async def rotate(request: web.Request) -> web.Response:
     if not isinstance(grace_s, int | float) or not 0 <= grace_s <= 366 * 86400:
         raise bad_request("'grace_s' must be a number of seconds, at most a year.", "grace_s")
     record, key = await keys.rotate(request.match_info["name"], grace_s)
-    told = {**_told(request, record.name), "old_until": record.old_until}
-    return web.json_response({**told, "api_key": key.reveal()})
+    return web.json_response({**keys.told_of(record.name), "api_key": key.reveal()})
 
 
 async def delete(request: web.Request) -> web.Response:
@@ -84,16 +78,3 @@ async def _asked(request: web.Request) -> dict[str, Any]:
     except (msgspec.DecodeError, UnicodeDecodeError):
         raise bad_request("Send one JSON object.") from None
     return told
-
-
-def _told(request: web.Request, name: str) -> Mapping[str, Any]:
-    """A key as JSON: nothing in it opens anything. Raises: Problem (404)."""
-    ring, doorman = request.app[GATEWAY].keys.ring, request.app[DOORMAN][0]
-    key: Key | None = ring.by_name.get(name)
-    if key is None:
-        raise no_such_key(name)
-    told = told_of(key, doorman.limits.of(name), request.app[GATEWAY].clock.now())
-    record = request.app[GATEWAY].keys.records.get(name) if key.source == "store" else None
-    made_at = record.created_at if record else None
-    own = dict(record.limits) if record else {}
-    return {"name": name, **told, "object": "key", "own": own, "created_at": made_at}

@@ -98,12 +98,10 @@ def reserved(client: Client, call: Call, size: int, gateway: Gateway) -> Reserva
     """A place within the client's limits. Raises: Problem (402, 403, 429) that names the limit."""
     most, model, now = call.body.get("max_output_tokens"), call.ask.model, gateway.clock.now()
     output = most if isinstance(most, int) and most > 0 else EXPECTED_OUTPUT_TOKENS
-    uusd: int | None = 0
-    if client.plan.is_metered:
-        uusd = gateway.prices.cost_uusd(model, size // BYTES_PER_TOKEN, 0, output)
-        if uusd is None:
-            raise unpriced(model)
-    found = client.meter.admit(size // BYTES_PER_TOKEN + output, uusd, now)
+    cost = gateway.prices.cost_uusd(model, size // BYTES_PER_TOKEN, 0, output)
+    if cost is None and client.plan.is_metered:
+        raise unpriced(model)
+    found = client.meter.admit(size // BYTES_PER_TOKEN + output, cost or 0, now)
     if isinstance(found, Over):
         raise refusal(found, client.plan, now)
     return found
