@@ -58,7 +58,7 @@ class Keys:
 
     def __attrs_post_init__(self) -> None:
         """The file's keys are known at once."""
-        self.ring = Keyring.of(self.config.keys, ())
+        self._rebuild()
 
     def take_up(self, config: Config) -> None:
         """Another configuration counts from now on."""
@@ -86,6 +86,7 @@ class Keys:
     def _rebuild(self) -> None:
         kept = [key for record in self.records.values() for key in stored_keys(record, self.config)]
         self.ring = Keyring.of(self.config.keys, kept)
+        self.limits.take_up({key.name: key.plan for key in self.ring.by_name.values()})
         self.on_change()
 
     async def _restore(self, spent: Spent) -> None:

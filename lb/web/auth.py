@@ -61,9 +61,8 @@ class Doorman:
     rejectable: frozenset[str] = field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        """Limits follow the keys."""
+        """What a request may ask for follows from the configuration."""
         self.rejectable = rejectable(self.config.fields)
-        self.limits.take_up({key.name: key.plan for key in self.keyring.by_name.values()})
 
     @property
     def shared(self) -> bool:
