@@ -12,12 +12,11 @@ from aiohttp import web
 from attrs import define, evolve
 
 from lb import config as configuration
-from lb.adapters import logs, transport
+from lb.adapters import logs, prices, transport
 from lb.adapters.clock import Clock
 from lb.adapters.credentials import Credentials
 from lb.adapters.simulator import Simulator
-from lb.adapters.stores import Store, StoreAway
-from lb.adapters.stores.client_keys import ClientKeys
+from lb.adapters.stores import StoreAway
 from lb.adapters.watch import Watch
 from lb.config import Config, ConfigError
 from lb.core.account import Account
@@ -27,10 +26,11 @@ from lb.core.pool import Pool
 from lb.core.strategies import STRATEGIES
 from lb.core.upstreams import KINDS
 from lb.proxy.attempt import Tries
+from lb.proxy.booking import Books
 from lb.proxy.catalog import Catalog, listed
 from lb.proxy.dispatch import Dispatch
 from lb.proxy.gateway import Gateway
-from lb.proxy.keys import Keys
+from lb.proxy.keys import Keys, keys_in
 from lb.proxy.memory import Memory
 from lb.proxy.upkeep import Upkeep
 from lb.web.admin.live import publish
@@ -43,7 +43,7 @@ from lb.web.server import Runner
 
 _log = structlog.get_logger()
 LAST_WORDS_S = 2.0
-_FIXED = ("host", "port", "data_dir", "log", "log_level")
+_FIXED = ("host", "port", "data_dir", "database", "log", "log_level")
 """What a reload cannot change."""
 
 
@@ -68,6 +68,7 @@ class Running:
         gateway.config = config
         gateway.problems = []
         gateway.dispatch.patience_s = config.server.patience_s
+        gateway.dispatch.books.prices = gateway.prices.overruled(config.prices)
         self.simulator.update(_simulated(config.accounts))
         accounts = located(config.accounts, self.simulator)
         gateway.pool.update(accounts, STRATEGIES[config.routing.strategy])
@@ -82,7 +83,10 @@ class Running:
             return
         try:
             fresh = configuration.load(
-                config.path, host=config.server.host, port=config.server.port
+                config.path,
+                host=config.server.host,
+                port=config.server.port,
+                keyed=lambda _: bool(self.gateway.keys.records),
             )
         except ConfigError as error:
             self.gateway.problems = [str(mistake) for mistake in error.mistakes]
@@ -96,8 +100,7 @@ class Running:
         gateway = self.gateway
         gateway.draining = True
         await gateway.finished(gateway.config.server.drain_s)
-        for delivery in list(gateway.deliveries):
-            delivery.stop(shutting_down())
+        gateway.cut(shutting_down())
         await gateway.finished(LAST_WORDS_S)
 
 
@@ -149,8 +152,9 @@ async def _built(config: Config, rng: Random, stack: AsyncExitStack) -> Running:
     simulator = await _simulating(config, stack)
     pool = Pool(STRATEGIES[config.routing.strategy])
     pool.update(located(config.accounts, simulator))
-    memory = Memory.open(config.server.data_dir, pool, clock)
+    memory = Memory.open(config, pool, clock)
     stack.push_async_callback(memory.close)
+    await memory.start()
     credentials = Credentials(session, clock.now)
     stack.push_async_callback(credentials.close)
     tries = Tries(transport.Transport(session), credentials, clock)
@@ -161,10 +165,12 @@ async def _built(config: Config, rng: Random, stack: AsyncExitStack) -> Running:
         memory.noted(event, changed=changed)
         publish(app[LISTENERS], event, changed=changed)
 
-    dispatch = Dispatch(pool, tries, clock, rng, on_event, config.server.patience_s)
+    books = Books(clock, memory.note, prices.shipped().overruled(config.prices))
+    dispatch = Dispatch(pool, tries, clock, rng, on_event, books)
+    dispatch.patience_s = config.server.patience_s
     catalog = Catalog(pool, tries, clock)
-    keys = await _keys(config, memory.store, clock)
-    gateway = Gateway(config, pool, dispatch, catalog, clock, rng, keys, started_at=clock.now())
+    keys = await _keys(config, memory, clock)
+    gateway = Gateway(config, pool, dispatch, catalog, clock, rng, keys, memory, clock.now())
     app[GATEWAY] = gateway
     app[DOORMAN] = [_doorman(keys)]
     keys.on_change = lambda: app[DOORMAN].__setitem__(0, _doorman(keys))
@@ -175,11 +181,11 @@ async def _built(config: Config, rng: Random, stack: AsyncExitStack) -> Running:
     return Running(gateway, app, Runner(app), simulator, memory)
 
 
-async def _keys(config: Config, store: Store, clock: Clock) -> Keys:
+async def _keys(config: Config, memory: Memory, clock: Clock) -> Keys:
     """The client keys; where the store is away they are taken up once it is back."""
-    keys = Keys(config, ClientKeys(store), clock.now)
+    keys = keys_in(memory.store, config, clock.now)
     try:
-        await keys.follow()
+        await keys.follow(memory.spent)
     except StoreAway as error:
         _log.error("keys_not_read", reason=str(error))
     return keys
@@ -209,8 +215,7 @@ async def _serve(config: Config, path: Path | None) -> None:
             signals += 1
             stop.set()
             if signals > 1:  # a second one means now
-                for delivery in list(server.gateway.deliveries):
-                    delivery.stop(shutting_down())
+                server.gateway.cut(shutting_down())
 
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, on_stop)

@@ -10,6 +10,7 @@ import pytest
 from attrs import evolve
 
 from lb import config
+from tests import databases
 from tests.scripted import Upstream
 
 
@@ -57,3 +58,13 @@ async def proxy(tmp_path: Path) -> AsyncIterator[Proxy]:
             return served
 
         yield start
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+async def database(request: pytest.FixtureRequest) -> AsyncIterator[str]:
+    """An empty database of each kind: its URL, empty for SQLite."""
+    if request.param == "sqlite":
+        yield ""
+    else:
+        async with databases.schema() as url:
+            yield url

@@ -8,12 +8,14 @@ from typing import Any
 from attrs import evolve
 
 from lb.config.checks import Checks
-from lb.config.facts import Routing, Server, expanded
-from lb.config.sections import AccountText, RoutingText, ServerText
+from lb.config.facts import Ledger, Routing, Server, expanded
+from lb.config.sections import AccountText, LedgerText, PriceText, RoutingText, ServerText
 from lb.config.text import Mistakes, given, written
 from lb.core.account import FEATURES, Account
 from lb.core.plans import Key
+from lb.core.prices import Price
 
+DATABASES = ("postgresql://", "postgres://")
 ISSUER = "https://auth.openai.com"
 CREDENTIAL = {
     "openai": ("api_key", "give api_key_env, api_key_file or api_key"),
@@ -39,7 +41,33 @@ def server(text: ServerText, checks: Checks) -> Server:
     )
     if text.data_dir is not None:
         plain["data_dir"] = checks.folder / expanded(text.data_dir)
-    return Server(admin_token=checks.secret(text, "admin_token", "server"), **plain)
+    database = checks.secret(text, "database", "server")
+    if database is not None and not database.reveal().startswith(DATABASES):
+        hint = 'such as "postgresql://lb@db.example.com/lb"; without one: SQLite in data_dir'
+        checks.mistakes.note("server.database", "must be the URL of a PostgreSQL database", hint)
+    admin_token = checks.secret(text, "admin_token", "server")
+    return Server(admin_token=admin_token, database=database, **plain)
+
+
+def ledger(text: LedgerText, checks: Checks) -> Ledger:
+    """``[ledger]``."""
+    checks.numbers_and_choices(text, "ledger")
+    return Ledger(**given(text, "keep_days", "journal_mb"))
+
+
+def prices(texts: dict[str, PriceText], checks: Checks) -> dict[str, Price]:
+    """Every ``[prices."glob"]``."""
+    found = {}
+    for glob, text in texts.items():
+        path = written(("prices", glob))
+        checks.globs([glob], path)
+        checks.numbers_and_choices(text, path)
+        if text.input is None or text.output is None:
+            hint = "USD for a million tokens; cached is optional"
+            checks.mistakes.note(path, "needs both input and output", hint)
+            continue
+        found[glob] = Price(text.input, text.output, text.cached)
+    return found
 
 
 def routing(text: RoutingText, checks: Checks) -> Routing:

@@ -60,6 +60,11 @@ RANGES: dict[str, tuple[str, float, float]] = {
     "max_parallel": ("1 or more", 1, 1e6),
     "usd": ("from 0.01 to 1000000000", 0.01, 1e9),
     "balance": ("from 0 to 1000000000", 0, 1e9),
+    "keep_days": ("1 or more", 1, 36500),
+    "journal_mb": ("from 1 to 1000000", 1, 1e6),
+    "input": ("from 0 to 1000000", 0, 1e6),
+    "cached": ("from 0 to 1000000", 0, 1e6),
+    "output": ("from 0 to 1000000", 0, 1e6),
     "drain_tokens": ("from 0 to 1000000", 0, 1e6),
 }
 """What a number may be, by its name: in words, lowest, highest."""

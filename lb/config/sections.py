@@ -15,6 +15,9 @@ class ServerText:
     admin_token: str | None = field(default=None, repr=False)
     admin_token_env: str | None = field(default=None, repr=False)
     admin_token_file: str | None = field(default=None, repr=False)
+    database: str | None = field(default=None, repr=False)
+    database_env: str | None = field(default=None, repr=False)
+    database_file: str | None = field(default=None, repr=False)
     max_body_mb: int | None = None
     keepalive_s: float | None = None
     patience_s: float | None = None
@@ -103,6 +106,23 @@ class KeyText(PlanText):
 
 
 @frozen
+class LedgerText:
+    """``[ledger]`` as written."""
+
+    keep_days: int | None = None
+    journal_mb: int | None = None
+
+
+@frozen
+class PriceText:
+    """One ``[prices."glob"]`` as written: USD for a million tokens."""
+
+    input: float | None = None
+    cached: float | None = None
+    output: float | None = None
+
+
+@frozen
 class Text:
     """accounts.toml as written."""
 
@@ -111,4 +131,6 @@ class Text:
     accounts: tuple[AccountText, ...] = ()
     plans: dict[str, PlanText] = field(factory=dict)
     keys: tuple[KeyText, ...] = ()
+    ledger: LedgerText = LedgerText()
+    prices: dict[str, PriceText] = field(factory=dict)
     fields: dict[str, dict[str, str]] = field(factory=dict)

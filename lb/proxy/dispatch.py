@@ -24,6 +24,7 @@ from lb.core.rules import refusal
 from lb.core.rules.anchors import stale_anchor, without_reasoning
 from lb.core.slot import Slot, Verdict
 from lb.proxy.attempt import Attempt, Opened, Tries, new_attempt
+from lb.proxy.booking import Booking, Books
 from lb.proxy.waiting import Queue, Waiter
 
 SPARE_ATTEMPTS = 8  # beyond one for each account: refusals are unbilled and cheap
@@ -40,6 +41,7 @@ class Hunt:
 
     call: Call
     patience_until: float
+    booking: Booking
     tried: set[str] = field(factory=set)
     attempts: list[Attempt] = field(factory=list)
     problem: Problem | None = None
@@ -61,8 +63,8 @@ class Dispatch:
     """Carries calls to accounts.
 
     ``on_event`` hears every event of the pool after it was taken up, and whether it changed
-    anything; ``patience_s`` how long a request may wait in all for an account that is only out
-    for a moment.
+    anything; ``books`` get what becomes of each request; ``patience_s`` how long a request may
+    wait in all for an account that is only out for a moment.
     """
 
     pool: Pool
@@ -70,16 +72,18 @@ class Dispatch:
     clock: Clock
     rng: Random
     on_event: Callable[[Event, bool], None]
+    books: Books
     patience_s: float = 20.0
     budget: RetryBudget = field(factory=RetryBudget)
     queue: Queue = field(factory=Queue)
 
-    def hunt(self, call: Call) -> Hunt:
-        """Begin the search for ``call``."""
+    def hunt(self, call: Call, received_at: float) -> Hunt:
+        """Let ``call`` in, which came at ``received_at``, and begin the search for its account."""
         now = self.clock.now()
         self.budget.request(now)
         until = now + self.patience_s
-        return Hunt(call, until if call.deadline is None else min(until, call.deadline))
+        patience_until = until if call.deadline is None else min(until, call.deadline)
+        return Hunt(call, patience_until, self.books.admit(call, received_at))
 
     async def opened(self, hunt: Hunt) -> Opened:
         """An account that has begun to answer. The caller must ``close`` it and ``release`` it.
@@ -91,14 +95,17 @@ class Dispatch:
             slot = await self._slot(hunt)
             attempt = new_attempt(slot, self.clock.now())
             hunt.attempts.append(attempt)
+            hunt.booking.attempted(attempt)
             try:
                 return await self._try(hunt, attempt)
             except Problem as problem:
                 self.release(slot)
                 attempt.outcome = problem.code or problem.type
+                hunt.booking.lost(attempt)
                 await self._answer_to(hunt, attempt, problem)
             except BaseException:
                 attempt.outcome = "client_gone"
+                hunt.booking.lost(attempt)
                 self.release(slot)
                 raise
 
@@ -153,7 +160,7 @@ class Dispatch:
         ask = hunt.call.ask
         if len(hunt.attempts) >= len(self.pool.slots) + SPARE_ATTEMPTS:
             raise self._last_word(hunt)
-        if not hunt.attempts and self.queue.waiters and self.queue.ahead(ask.model):
+        if not hunt.attempts and self.queue.ahead(ask.model) and self._is_busy(ask):
             await self._wait(hunt)
         while True:
             now = self.clock.now()
@@ -168,6 +175,10 @@ class Dispatch:
                 self.release(slot)
                 raise self._last_word(hunt)
             return slot
+
+    def _is_busy(self, ask: Ask) -> bool:
+        """Whether a place may come free; where none is taken, nobody need line up."""
+        return self.pool.wait(ask, self.clock.now()).busy
 
     async def _wait(self, hunt: Hunt) -> None:
         """Until it is worth looking again. Raises: Problem when waiting would not help in time."""

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from aiohttp import web
 
 from lb.web.admin import api, keys, live
+from lb.web.admin import usage as usage_reports
 from lb.web.endpoints import meta, models, responses, usage
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -22,6 +23,7 @@ ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("GET", "/admin/explain", api.explain),
     ("GET", "/admin/live", live.live),
     ("GET", "/admin/accounts/{id}", api.account),
+    ("GET", "/admin/usage", usage_reports.report),
     ("POST", "/admin/accounts/{id}/{action:pause|resume|reset}", api.act),
     ("GET", "/admin/keys", keys.list_all),
     ("POST", "/admin/keys", keys.create),
