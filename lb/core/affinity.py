@@ -15,6 +15,8 @@ from lb.core.body import Body
 from lb.core.tap import CIPHER_PREFIX
 
 PIN_S = 3600.0  # upstream prompt caches live for an hour at most
+STATE_S = 30 * 86400.0  # stored responses live for 30 days
+_STATE = ("resp:", "item:", "conv:")
 MOST_PINS = 100_000
 CACHEABLE_BYTES = 4096  # about the 1,024 tokens below which upstreams keep no prompt cache
 
@@ -56,17 +58,6 @@ def _digest_of_beginning(body: Body) -> str:
     return "prefix:" + blake2b(instructions + first, digest_size=16).hexdigest()
 
 
-def separate_caches(body: Body, client: str) -> None:
-    """Give each client a prompt cache of its own, where several share the accounts.
-
-    Upstream keeps caches per organisation: with one ``prompt_cache_key`` a client could tell by
-    ``cached_tokens`` what another one has sent.
-    """
-    key = body.get("prompt_cache_key")
-    if isinstance(key, str) and key:
-        body.set("prompt_cache_key", _key(client, f"cache:{key}").hex())
-
-
 def anchors_of(headers: Mapping[str, str], body: Body) -> tuple[tuple[str, ...], bool]:
     """The state a request names, most telling first, and whether only its owner can serve it.
 
@@ -98,7 +89,7 @@ def anchors_of(headers: Mapping[str, str], body: Body) -> tuple[tuple[str, ...],
 
 @define
 class Affinity:
-    """Remembers owners: bounded in number, forgotten after PIN_S seconds unless seen again."""
+    """Remembers owners: bounded in number, forgotten after PIN_S (STATE_S) unless seen again."""
 
     most: int = MOST_PINS
     _pins: OrderedDict[bytes, tuple[str, float]] = field(factory=OrderedDict)
@@ -115,7 +106,7 @@ class Affinity:
         """``account`` owns ``names`` from now on."""
         for name in names:
             key = _key(client, name)
-            self._pins[key] = (account, now + PIN_S)
+            self._pins[key] = (account, now + (STATE_S if name.startswith(_STATE) else PIN_S))
             self._pins.move_to_end(key)
         while len(self._pins) > self.most:
             self._pins.popitem(last=False)

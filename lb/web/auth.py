@@ -11,6 +11,7 @@ from aiohttp import web
 from attrs import define, field, frozen
 
 from lb.config import Config
+from lb.core.account import FEATURES
 from lb.core.errors import Blame, Problem
 from lb.core.fields import rejectable
 from lb.core.keyring import Keyring
@@ -18,6 +19,7 @@ from lb.core.limits import Limits, Meter
 from lb.core.plans import Key, Plan
 from lb.core.throttle import Throttle
 
+STATELESS = frozenset({"chatgpt", "simulated"})
 _FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip")
 _LOCAL_HOST = re.compile(r"(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?", re.IGNORECASE)
 
@@ -45,7 +47,10 @@ _NOBODY_IN_PARTICULAR = Key("", b"", source="none")
 
 @define(eq=False)
 class Doorman:
-    """Knows the keys there are now. ``shared`` is whether more than one client is served.
+    """Knows the keys there are now, and what the accounts could do for the wrong one.
+
+    ``stateful`` is whether an account keeps what it answers (unless told not to), ``untaken`` the
+    fields that no account takes.
 
     Wrong keys are throttled by address; a right one gets in whatever else comes from there, so that
     nobody is locked out by his neighbour. ``certain`` is whether the store could be asked for its
@@ -59,10 +64,17 @@ class Doorman:
     now: Callable[[], float] = field(repr=False)
     certain: bool = True
     rejectable: frozenset[str] = field(init=False)
+    stateful: bool = field(init=False)
+    untaken: frozenset[str] = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         """What a request may ask for follows from the configuration."""
+        accounts = self.config.accounts
         self.rejectable = rejectable(self.config.fields)
+        self.stateful = any(account.kind not in STATELESS for account in accounts)
+        self.untaken = frozenset(
+            need for need in FEATURES if not any(a.takes(frozenset({need})) for a in accounts)
+        )
 
     @property
     def shared(self) -> bool:

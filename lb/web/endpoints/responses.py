@@ -14,6 +14,7 @@ from lb.core.errors import Blame, Problem
 from lb.core.limits import Over, Reservation
 from lb.core.plans import unpriced
 from lb.core.rules import prepare
+from lb.core.tenancy import Tenant
 from lb.proxy.gateway import Gateway
 from lb.web.auth import Client
 from lb.web.keys import DELIVERY, DOORMAN, GATEWAY, REQUEST_ID, client_of
@@ -67,6 +68,8 @@ def call_of(request: web.Request, client: Client, source: bytes, received_at: fl
     model, plan = body.get("model"), client.plan
     plan.check_model(model)
     plan.check_effort(body, model)
+    if request.app[DOORMAN][0].shared:
+        keep_apart(request, body, client)
     headers = forwarded(request.headers)
     anchors, bound = affinity.anchors_of(headers, body)
     ask = Ask(
@@ -79,8 +82,6 @@ def call_of(request: web.Request, client: Client, source: bytes, received_at: fl
         session=affinity.session_of(headers, body),
         bound=bound,
     )
-    if request.app[DOORMAN][0].shared:
-        affinity.separate_caches(body, client.name)
     return Call(
         body,
         ask,
@@ -92,6 +93,15 @@ def call_of(request: web.Request, client: Client, source: bytes, received_at: fl
         drain_tokens=plan.drains,
         client_retries=_number(request.headers.get("x-stainless-retry-count"), 0.0) > 0,
     )
+
+
+def keep_apart(request: web.Request, body: Body, client: Client) -> None:
+    """Where several clients share the pool, none gets at another's. Raises: Problem (400, 404)."""
+    doorman, gateway = request.app[DOORMAN][0], request.app[GATEWAY]
+    tenant = Tenant(client.name, gateway.pool.affinity, doorman.untaken)
+    if doorman.stateful:
+        tenant.check(body, gateway.clock.now())
+    tenant.separate_caches(body)
 
 
 def reserved(client: Client, call: Call, size: int, gateway: Gateway) -> Reservation:
