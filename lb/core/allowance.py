@@ -39,11 +39,11 @@ def headers(meter: Meter, now: float) -> dict[str, str]:
             tokens = (plan.tpd, plan.tpd - day.tokens - meter.held_tokens, day.ends_at)
     if plan.rpm is not None:
         used = meter.requests.used(now)
-        requests = (plan.rpm, plan.rpm - used, meter.requests.falls_to(0, now))
+        requests = (plan.rpm, plan.rpm - used, meter.requests.empty_at(now))
         _tell(told, "Minute", requests)
     if plan.tpm is not None:
         left = plan.tpm - meter.tokens.used(now) - meter.held_tokens
-        tokens = (plan.tpm, left, meter.tokens.falls_to(0, now))
+        tokens = (plan.tpm, left, meter.tokens.empty_at(now))
     for name, known in (("requests", requests), ("tokens", tokens)):
         if known is not None:
             told[f"x-ratelimit-limit-{name}"] = str(known[0])
@@ -155,8 +155,8 @@ def _limit(name: str, meter: Meter, now: float) -> dict[str, Any]:
     most = getattr(meter.plan, name)
     day = meter.spent("day", now)
     used, resets_at = {
-        "rpm": (meter.requests.used(now), meter.requests.falls_to(0, now)),
-        "tpm": (meter.tokens.used(now) + meter.held_tokens, meter.tokens.falls_to(0, now)),
+        "rpm": (meter.requests.used(now), meter.requests.empty_at(now)),
+        "tpm": (meter.tokens.used(now) + meter.held_tokens, meter.tokens.empty_at(now)),
         "rpd": (day.requests, day.ends_at),
         "tpd": (day.tokens + meter.held_tokens, day.ends_at),
         "max_parallel": (meter.in_flight, None),

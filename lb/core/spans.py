@@ -51,6 +51,15 @@ class Minute:
         self._ring[self._at % _SLOTS] += amount
         self.total += amount
 
+    def empty_at(self, now: float) -> float:
+        """When nothing is left, if nothing is added: what headers tell, so it looks at the end."""
+        if not self.used(now):
+            return now
+        newest = self._at
+        while not self._ring[newest % _SLOTS]:
+            newest -= 1
+        return float(newest + _SLOTS)
+
     def falls_to(self, most: int, now: float) -> float:
         """When no more than ``most`` is left, if nothing is added; ``now`` when that is so."""
         left = self.used(now)

@@ -125,6 +125,18 @@ def test_a_minute_says_when_it_falls(steps: list[tuple[float, int]], most: int) 
     if minute.used(now) > most:
         assert minute.used(at - 0.001) > most
     assert minute.used(at) <= most
+    again = Minute()
+    again.add(0, now)
+    assert again.empty_at(now) == now
+
+
+@given(st.lists(st.tuples(st.floats(0, 90), st.integers(0, 5)), max_size=40))
+def test_a_minute_says_when_it_is_empty(steps: list[tuple[float, int]]) -> None:
+    minute, now = Minute(), START
+    for wait_s, amount in steps:
+        now += wait_s
+        minute.add(amount, now)
+    assert minute.empty_at(now) == minute.falls_to(0, now)
 
 
 def test_exactly_so_many_get_in_however_many_ask() -> None:
