@@ -14,11 +14,12 @@ from aiohttp import web
 from attrs import define, evolve
 
 from lb import config as configuration
-from lb.adapters import logs, transport
+from lb.adapters import logs, prices, transport
 from lb.adapters.clock import Clock
 from lb.adapters.credentials import Credentials
 from lb.adapters.simulator import Simulator
 from lb.adapters.sockets import Sockets
+from lb.adapters.stores import StoreAway
 from lb.adapters.watch import EVERY_S, Watch
 from lb.adapters.watch_files import FilesWatch
 from lb.config import Config, ConfigError
@@ -29,9 +30,11 @@ from lb.core.pool import Pool
 from lb.core.strategies import STRATEGIES
 from lb.core.upstreams import KINDS
 from lb.proxy.attempt import Tries
+from lb.proxy.booking import Books
 from lb.proxy.catalog import Catalog, listed
 from lb.proxy.dispatch import Dispatch
 from lb.proxy.gateway import Gateway
+from lb.proxy.keys import Keys, keys_in
 from lb.proxy.memory import Memory
 from lb.proxy.notices import Notices, welcome_back
 from lb.proxy.upkeep import Upkeep
@@ -45,7 +48,7 @@ from lb.web.server import Runner
 
 _log = structlog.get_logger()
 LAST_WORDS_S = 2.0
-_FIXED = ("host", "port", "data_dir", "log", "log_level")
+_FIXED = ("host", "port", "data_dir", "database", "log", "log_level")
 """What a reload cannot change."""
 
 
@@ -71,11 +74,12 @@ class Running:
         gateway.config = config
         self._tell_problems(config)
         gateway.dispatch.patience_s = config.server.patience_s
+        gateway.dispatch.books.prices = gateway.prices.overruled(config.prices)
         self.simulator.update(_simulated(config.accounts))
         accounts = located(config.accounts, self.simulator)
         gateway.pool.update(accounts, STRATEGIES[config.routing.strategy])
         self.memory.recall(set(gateway.pool.slots) - before)
-        self.app[DOORMAN][0] = Doorman(config)
+        gateway.keys.take_up(config)
         self.notices.look()
         gateway.dispatch.queue.wake()
 
@@ -90,6 +94,7 @@ class Running:
                 folder=config.folder,
                 host=config.server.host,
                 port=config.server.port,
+                keyed=lambda _: bool(self.gateway.keys.records),
             )
         except ConfigError as error:
             self.gateway.problems = [str(mistake) for mistake in error.mistakes]
@@ -131,8 +136,7 @@ class Running:
         gateway = self.gateway
         gateway.drain()
         await gateway.finished(gateway.config.server.drain_s)
-        for delivery in list(gateway.deliveries):
-            delivery.stop(shutting_down())
+        gateway.cut(shutting_down())
         await gateway.finished(LAST_WORDS_S)
 
 
@@ -189,8 +193,9 @@ async def _built(config: Config, rng: Random, stack: AsyncExitStack) -> Running:
     simulator = await _simulating(config, stack)
     pool = Pool(STRATEGIES[config.routing.strategy])
     pool.update(located(config.accounts, simulator))
-    memory = Memory.open(config.server.data_dir, pool, clock)
+    memory = Memory.open(config, pool, clock)
     stack.push_async_callback(memory.close)
+    await memory.start()
     credentials = Credentials(session, clock.now)
     stack.push_async_callback(credentials.close)
     sockets = Sockets(session, clock.now)
@@ -206,12 +211,16 @@ async def _built(config: Config, rng: Random, stack: AsyncExitStack) -> Running:
             notices.heard(event)
         publish(app[LISTENERS], event, changed=changed)
 
-    dispatch = Dispatch(pool, tries, clock, rng, on_event, config.server.patience_s)
+    books = Books(clock, memory.note, prices.shipped().overruled(config.prices))
+    dispatch = Dispatch(pool, tries, clock, rng, on_event, books)
+    dispatch.patience_s = config.server.patience_s
     catalog = Catalog(pool, tries, clock, config.server.data_dir / "models.json")
     catalog.recall()
-    gateway = Gateway(config, pool, dispatch, catalog, clock, rng, started_at=clock.now())
+    keys = await _keys(config, memory, clock)
+    gateway = Gateway(config, pool, dispatch, catalog, clock, rng, keys, memory, clock.now())
     app[GATEWAY] = gateway
-    app[DOORMAN] = [Doorman(config)]
+    app[DOORMAN] = [_doorman(keys)]
+    keys.on_change = lambda: app[DOORMAN].__setitem__(0, _doorman(keys))
     add_routes(app)
     upkeep = Upkeep(gateway, memory)
     upkeep.start()
@@ -220,6 +229,20 @@ async def _built(config: Config, rng: Random, stack: AsyncExitStack) -> Running:
     notices.look()
     welcome_back(gateway, notices)
     return Running(gateway, app, Runner(app), simulator, memory, notices)
+
+
+async def _keys(config: Config, memory: Memory, clock: Clock) -> Keys:
+    """The client keys; where the store is away they are taken up once it is back."""
+    keys = keys_in(memory.store, config, clock.now)
+    try:
+        await keys.follow(memory.spent)
+    except StoreAway as error:
+        _log.error("keys_not_read", reason=str(error))
+    return keys
+
+
+def _doorman(keys: Keys) -> Doorman:
+    return Doorman(keys.config, keys.ring, keys.limits, keys.throttle, keys.now, keys.certain)
 
 
 def serve(config: Config) -> None:
@@ -242,8 +265,7 @@ async def _serve(config: Config) -> None:
             signals += 1
             stop.set()
             if signals > 1:  # a second one means now
-                for delivery in list(server.gateway.deliveries):
-                    delivery.stop(shutting_down())
+                server.gateway.cut(shutting_down())
 
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, on_stop)

@@ -162,7 +162,7 @@ def test_the_example_is_good(
 
 
 def test_the_example_shows_every_key() -> None:
-    from lb.config import text as written
+    from lb.config import sections as written
 
     names = {
         each.name
@@ -170,7 +170,11 @@ def test_the_example_shows_every_key() -> None:
             written.ServerText,
             written.RoutingText,
             written.AccountText,
+            written.PlanText,
+            written.BudgetText,
             written.KeyText,
+            written.LedgerText,
+            written.PriceText,
         )
         for each in section.__attrs_attrs__
     }

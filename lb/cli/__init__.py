@@ -21,6 +21,7 @@ from lb.cli.common import (
     MISTAKES,
     WHERE,
     console,
+    has_keys,
     loaded,
     loaded_from,
     question,
@@ -28,7 +29,9 @@ from lb.cli.common import (
     with_config,
     with_url,
 )
+from lb.cli.keys import keys
 from lb.cli.login import login
+from lb.cli.usage import usage
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -38,8 +41,10 @@ if TYPE_CHECKING:
 FAULTS = {
     errno.EADDRINUSE: "something listens there already; choose another with --port",
     errno.EACCES: "not allowed; ports below 1024 need a privilege",
+    errno.EAGAIN: "another lb server uses its data_dir",
     errno.EADDRNOTAVAIL: "this machine has no such address",
 }
+
 with_port = click.option("--port", type=click.IntRange(0, 65535), help="Overrules the file.")
 
 
@@ -59,7 +64,7 @@ def serve(path: Path | None, host: str | None, port: int | None) -> None:
 
     found = config.find(path)
     folder = config.find_folder(found)
-    _serve(loaded(lambda: config.load(found, folder=folder, host=host, port=port)))
+    _serve(loaded(lambda: config.load(found, folder=folder, host=host, port=port, keyed=has_keys)))
 
 
 @main.command()
@@ -127,7 +132,7 @@ def explain(model: str, session: str | None, path: Path | None, url: str | None)
     show(tables.explanation(asking()))
 
 
-for command in (login, group, tell, measure):
+for command in (login, group, tell, measure, keys, usage):
     main.add_command(command)
 
 

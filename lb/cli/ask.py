@@ -12,6 +12,10 @@ LARGEST_ANSWER = 16 * 1024 * 1024  # bytes
 EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  # where to reach what binds to all
 
 
+class NoServer(click.ClickException):  # what is missing
+    """Nobody answers there."""
+
+
 def url_of(host: str, port: int) -> str:
     """The URL under which this machine reaches a server that listens on ``host``."""
     name = EVERYWHERE.get(host, host).strip("[]")
@@ -32,7 +36,7 @@ def ask(url: str, path: str, token: str = "", method: str = "GET") -> dict[str, 
     except (OSError, HTTPException, ValueError) as error:
         why = getattr(error, "strerror", None) or str(error) or type(error).__name__
         message = f"No lb server answers at {url} ({why}).\nStart one with: lb serve"
-        raise click.ClickException(message) from None
+        raise NoServer(message) from None
     finally:
         opened.close()
     return _read(answer.status, body, url)

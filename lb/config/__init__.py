@@ -1,9 +1,11 @@
 """accounts.toml -> frozen facts; every mistake at once, each with its path and what to do.
 
-    text.py      what may be written: sections, types, unknown keys
+    sections.py  what may be written: the sections, as they stand there
+    text.py      reads them: types, unknown keys, every mistake
     checks.py    what values must look like: credentials, files, URLs, globs, ranges
-    build.py     what it means: accounts, keys, the server
+    build.py     what it means: accounts, the server
     folder.py    accounts.d: logins that are accounts by being there
+    plans.py     what client keys may do: plans, keys, limits of their own
     facts.py     the result: Config and its parts
     advice.py    what works but should not stay so
 
@@ -11,6 +13,7 @@
 """
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,18 +21,21 @@ from attrs import evolve
 
 from lb.config import build
 from lb.config import folder as logins
+from lb.config import plans as client_plans
 from lb.config.advice import warnings
 from lb.config.checks import Checks, is_loopback
-from lb.config.facts import Config, Key, Routing, Server, expanded
+from lb.config.facts import Config, Routing, Server, expanded
 from lb.config.folder import folder_for
 from lb.config.text import ConfigError, Mistake, Mistakes, read, shown
 from lb.core.account import Account, Simulation
+from lb.core.plans import Key, Plan
 
 __all__ = [
     "Config",
     "ConfigError",
     "Key",
     "Mistake",
+    "Plan",
     "Routing",
     "Server",
     "address",
@@ -46,8 +52,19 @@ __all__ = [
 ]
 
 PLACES = ("accounts.toml", "~/.config/lb/accounts.toml")
-ORDER = ("accounts.toml", "server", "routing", "accounts", "keys", "fields")
+ORDER = (
+    "accounts.toml",
+    "server",
+    "routing",
+    "accounts",
+    "plans",
+    "keys",
+    "ledger",
+    "prices",
+    "fields",
+)
 FIRST_WORD = re.compile(r"[^.\[]+")
+HasKeys = Callable[[Config], bool]
 NUMBER = re.compile(r"\[(\d+)\]")
 
 
@@ -73,17 +90,21 @@ def load(
     folder: Path | None = None,
     host: str | None = None,
     port: int | None = None,
+    keyed: HasKeys | None = None,
 ) -> Config:
     """Read the file at ``path`` and the logins in ``folder``, by default accounts.d beside it.
 
-    With neither it is the simulated pool. ``host``, ``port`` overrule what is written.
+    With neither it is the simulated pool. ``host``, ``port`` overrule what is written. ``keyed``
+    tells whether the store of a configuration holds client keys: asked where there are none in the
+    file and others can reach the server.
+
     Raises: ConfigError with every mistake there is.
     """
     overrides = {"host": host, "port": port}
     if path is None:
         if folder is None:
-            return _checked(_overruled(demo(), overrides), Mistakes())
-        return _built("", folder, None, overrides)
+            return _checked(_overruled(demo(), overrides), Mistakes(), keyed)
+        return _checked(*_built("", folder, None, overrides), keyed)
     try:
         text = path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -91,7 +112,8 @@ def load(
     except OSError as error:
         hint = "copy accounts.example.toml to begin with"
         raise ConfigError([Mistake(str(path), f"cannot be read: {error.strerror}", hint)]) from None
-    return _built(text, folder or folder_for(path), path, overrides)
+    config, mistakes = _built(text, folder or folder_for(path), path, overrides)
+    return _checked(config, mistakes, keyed)
 
 
 def parse(text: str, folder: Path) -> Config:
@@ -146,14 +168,16 @@ def watched(config: Config) -> list[Path]:
     return list(dict.fromkeys((*(path.absolute() for path in found), *used)))
 
 
-def _built(text: str, folder: Path, path: Path | None, overrides: dict[str, Any]) -> Config:
+def _built(
+    text: str, folder: Path, path: Path | None, overrides: dict[str, Any]
+) -> tuple[Config, Mistakes]:
     mistakes = Mistakes()
     checks = Checks(folder.parent if path is None else path.parent, mistakes)
     config = _read(text, checks, folder)
     own = (path,) if path is not None and checks.inline else ()
     files = tuple(dict.fromkeys((*own, *config.secret_files)))
     config = evolve(config, path=path, folder=folder, secret_files=files)
-    return _checked(_overruled(config, overrides), mistakes)
+    return _overruled(config, overrides), mistakes
 
 
 def _read(text: str, checks: Checks, folder: Path | None) -> Config:
@@ -169,11 +193,16 @@ def _read(text: str, checks: Checks, folder: Path | None) -> Config:
         problems += more
     accounts = build.accounts(texts, fields, checks)
     dropped_in, more = build.from_folder(found, fields, checks)
+    checks.know((*accounts, *dropped_in))
+    plans = client_plans.plans(written.plans, checks)
     config = Config(
         server=build.server(written.server, checks),
         routing=build.routing(written.routing, checks),
         accounts=(*accounts, *dropped_in),
-        keys=build.keys(written.keys, checks),
+        plans=plans,
+        keys=client_plans.keys(written.keys, plans, checks),
+        ledger=build.ledger(written.ledger, checks),
+        prices=build.prices(written.prices, checks),
         fields=fields,
         secret_files=tuple(dict.fromkeys(checks.files)),
         problems=(*problems, *more),
@@ -187,10 +216,10 @@ def _overruled(config: Config, overrides: dict[str, Any]) -> Config:
     return evolve(config, server=evolve(config.server, **told))
 
 
-def _checked(config: Config, mistakes: Mistakes) -> Config:
-    if not may_bind(config):
+def _checked(config: Config, mistakes: Mistakes, keyed: HasKeys | None = None) -> Config:
+    if not may_bind(config) and not (keyed is not None and keyed(config)):
         words = "can be reached from other machines, but no client key is set"
-        hint = 'add [[keys]], or listen on "127.0.0.1"'
+        hint = 'make one: `lb keys create`; or listen on "127.0.0.1"'
         mistakes.note("server.host", f"{shown(config.server.host)} {words}", hint)
     if mistakes.found:
         raise ConfigError(sorted(mistakes.found, key=_place))

@@ -38,6 +38,8 @@ class Attempt:
     status: int = 0
     began_at: float = 0.0
     outcome: str = ""
+    number: int = 0  # in the ledger; 0: not noted
+    tap: Tap | None = None
     secret: Secret | None = field(default=None, repr=False)
     changed: tuple[str, ...] = ()
 
@@ -176,6 +178,7 @@ class Tries:
 
     async def _stream(self, call: Call, attempt: Attempt, answer: Answer) -> Opened:
         stream = Stream(answer, answer.idle_s)
+        attempt.tap = stream.tap
         held = []
         while stream.tap.phase is Phase.HELD:
             held.append(await stream.next())
@@ -204,14 +207,14 @@ class Tries:
         """An answer that is no response: whatever it is, whole."""
         body = await answer.read()
         attempt.began_at = self.clock.now()
-        tap = Tap()
+        tap = attempt.tap = Tap()
         tap.other(body)
         return Opened(attempt, tap, answer, body)
 
     async def _whole(self, attempt: Attempt, answer: Answer) -> Opened:
         body = await answer.read()
         attempt.began_at = self.clock.now()
-        tap = Tap()
+        tap = attempt.tap = Tap()
         tap.whole(body)
         self._raise_failure(attempt, tap)
         return Opened(attempt, tap, answer, body)

@@ -25,6 +25,7 @@ from lb.core.rules import refusal
 from lb.core.rules.anchors import stale_anchor, without_reasoning
 from lb.core.slot import Slot
 from lb.proxy.attempt import Attempt, Opened, Tries, new_attempt
+from lb.proxy.booking import Books
 from lb.proxy.hunt import Hunt
 from lb.proxy.waiting import Queue, Waiter
 
@@ -42,8 +43,8 @@ class Dispatch:
     """Carries calls to accounts.
 
     ``on_event`` hears every event of the pool after it was taken up, and whether it changed
-    anything; ``patience_s`` how long a request may wait in all for an account that is only out
-    for a moment.
+    anything; ``books`` get what becomes of each request; ``patience_s`` how long a request may
+    wait in all for an account that is only out for a moment.
     """
 
     pool: Pool
@@ -51,16 +52,18 @@ class Dispatch:
     clock: Clock
     rng: Random
     on_event: Callable[[Event, bool], None]
+    books: Books
     patience_s: float = 20.0
     budget: RetryBudget = field(factory=RetryBudget)
     queue: Queue = field(factory=Queue)
 
-    def hunt(self, call: Call) -> Hunt:
-        """Begin the search for ``call``."""
+    def hunt(self, call: Call, received_at: float) -> Hunt:
+        """Let ``call`` in, which came at ``received_at``, and begin the search for its account."""
         now = self.clock.now()
         self.budget.request(now)
         until = now + self.patience_s
-        return Hunt(call, until if call.deadline is None else min(until, call.deadline))
+        patience_until = until if call.deadline is None else min(until, call.deadline)
+        return Hunt(call, patience_until, self.books.admit(call, received_at))
 
     async def opened(self, hunt: Hunt) -> Opened:
         """An account that has begun to answer. The caller must ``close`` it and ``release`` it.
@@ -72,14 +75,17 @@ class Dispatch:
             slot = await self._slot(hunt)
             attempt = new_attempt(slot, self.clock.now())
             hunt.attempts.append(attempt)
+            hunt.booking.attempted(attempt)
             try:
                 return await self._try(hunt, attempt)
             except Problem as problem:
                 self.release(slot)
                 attempt.outcome = problem.code or problem.type
+                hunt.booking.lost(attempt)
                 await self._answer_to(hunt, attempt, problem)
             except BaseException:
                 attempt.outcome = "client_gone"
+                hunt.booking.lost(attempt)
                 self.release(slot)
                 raise
 
@@ -124,7 +130,7 @@ class Dispatch:
         """A field no account of the pool takes, in whatever state: the client's own mistake."""
         if not ask.needs:
             return
-        enabled = [slot.account for slot in self.pool.enabled()]
+        enabled = [slot.account for slot in self.pool.enabled() if ask.may_use(slot.account)]
         serving = [account for account in enabled if account.serves(ask.model)]
         if serving and not any(account.takes(ask.needs) for account in serving):
             needs = sorted(ask.needs)

@@ -8,7 +8,7 @@ from aiohttp import web
 
 from lb.core.errors import Blame, Problem
 from lb.proxy.deliver import Delivery
-from lb.web.keys import DELIVERY, GATEWAY, REQUEST_ID
+from lb.web.keys import CLIENT, DELIVERY, GATEWAY, REQUEST_ID
 from lb.web.reading import is_unread
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -98,6 +98,8 @@ def _tell(
     }
     if delivery is not None:
         told |= delivery.told()
+    elif client := request.get(CLIENT):
+        told["client"] = client.name
     if problem is not None:
         told["outcome"] = problem.code or problem.type
         told["problem"] = problem.message

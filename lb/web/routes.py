@@ -4,8 +4,9 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
-from lb.web.admin import api, live
-from lb.web.endpoints import codex, forward, meta, models, responses, socket
+from lb.web.admin import api, keys, live
+from lb.web.admin import usage as usage_reports
+from lb.web.endpoints import codex, forward, meta, models, responses, socket, usage
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -30,17 +31,26 @@ ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("*", "/api/codex/{rest:.*}", codex.nothing),
     ("*", "/ps/{rest:.*}", codex.nothing),
     ("*", "/codex/analytics-events/{rest:.*}", codex.nothing),
+    ("GET", "/v1/usage", usage.own),
     ("GET", "/health", meta.health),
     ("GET", "/ready", meta.ready),
     ("GET", "/admin/status", api.status),
     ("GET", "/admin/explain", api.explain),
     ("GET", "/admin/live", live.live),
     ("GET", "/admin/accounts/{id}", api.account),
+    ("GET", "/admin/usage", usage_reports.report),
     ("POST", "/admin/accounts/{id}/{action:pause|resume|reset}", api.act),
+    ("GET", "/admin/keys", keys.list_all),
+    ("POST", "/admin/keys", keys.create),
+    ("GET", "/admin/keys/{name}", keys.retrieve),
+    ("PATCH", "/admin/keys/{name}", keys.change),
+    ("DELETE", "/admin/keys/{name}", keys.delete),
+    ("POST", "/admin/keys/{name}/rotate", keys.rotate),
 )
 
 
 def add_routes(app: web.Application) -> None:
-    """Put every route on ``app``."""
+    """Put every route on ``app``, and the limits on every answer."""
     for method, path, handler in ROUTES:
         app.router.add_route(method, path, handler)
+    app.on_response_prepare.append(usage.tell_limits)

@@ -111,6 +111,7 @@ def status_of(gateway: Gateway) -> dict[str, Any]:
             "demo": config.demo,
             "problems": gateway.problems,
         },
+        "ledger": gateway.memory.status(),
         "event_loop_lag_ms": round(gateway.lag_s * 1000, 2),
         "pool": {
             "accounts": len(slots),

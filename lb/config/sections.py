@@ -1,0 +1,137 @@
+"""What may be written in accounts.toml: the sections as they stand there; None: not written."""
+
+from attrs import field, frozen
+
+from lb.core.account import Simulation, Timeouts
+
+
+@frozen
+class ServerText:
+    """``[server]`` as written."""
+
+    host: str | None = None
+    port: int | None = None
+    data_dir: str | None = None
+    admin_token: str | None = field(default=None, repr=False)
+    admin_token_env: str | None = field(default=None, repr=False)
+    admin_token_file: str | None = field(default=None, repr=False)
+    database: str | None = field(default=None, repr=False)
+    database_env: str | None = field(default=None, repr=False)
+    database_file: str | None = field(default=None, repr=False)
+    max_body_mb: int | None = None
+    keepalive_s: float | None = None
+    patience_s: float | None = None
+    drain_s: float | None = None
+    deadline_s: float | None = None
+    tell_account: bool | None = None
+    log: str | None = None
+    log_level: str | None = None
+
+
+@frozen
+class RoutingText:
+    """``[routing]`` as written."""
+
+    strategy: str | None = None
+
+
+@frozen
+class AccountText:
+    """One ``[[accounts]]`` as written."""
+
+    id: str = ""
+    kind: str = ""
+    base_url: str | None = None
+    api_key: str | None = field(default=None, repr=False)
+    api_key_env: str | None = field(default=None, repr=False)
+    api_key_file: str | None = field(default=None, repr=False)
+    auth_file: str | None = None
+    issuer: str | None = None
+    models: tuple[str, ...] | None = None
+    priority: int | None = None
+    weight: float | None = None
+    max_in_flight: int | None = None
+    labels: tuple[str, ...] | None = None
+    supports: tuple[str, ...] | None = None
+    proxy: str | None = field(default=None, repr=False)
+    headers: dict[str, str] | None = field(default=None, repr=False)
+    timeouts: Timeouts | None = None
+    simulation: Simulation | None = None
+    websocket: str | None = None
+    enabled: bool | None = None
+
+
+class Expires(float):
+    """When something ends (unix seconds), written as a date, or as a date and a time."""
+
+
+@frozen
+class BudgetText:
+    """``budget = { usd, per }`` as written."""
+
+    usd: float | None = None
+    per: str | None = None
+
+
+@frozen
+class PlanText:
+    """One ``[plans.NAME]`` as written, and what a key may say for itself instead."""
+
+    models: tuple[str, ...] | None = None
+    deny: tuple[str, ...] | None = None
+    accounts: tuple[str, ...] | None = None
+    labels: tuple[str, ...] | None = None
+    max_effort: str | None = None
+    rpm: int | None = None
+    rpd: int | None = None
+    tpm: int | None = None
+    tpd: int | None = None
+    max_parallel: int | None = None
+    budget: BudgetText | None = None
+    balance: float | None = None
+    expires: Expires | None = None
+    on_disconnect: str | None = None
+    drain_tokens: int | None = None
+
+
+@frozen
+class KeyText(PlanText):
+    """One ``[[keys]]`` as written."""
+
+    name: str = ""
+    plan: str | None = None
+    key: str | None = field(default=None, repr=False)
+    key_env: str | None = field(default=None, repr=False)
+    key_file: str | None = field(default=None, repr=False)
+    key_sha256: str | None = field(default=None, repr=False)
+
+
+@frozen
+class LedgerText:
+    """``[ledger]`` as written."""
+
+    keep_days: int | None = None
+    journal_mb: int | None = None
+
+
+@frozen
+class PriceText:
+    """One ``[prices."glob"]`` as written: USD for a million tokens."""
+
+    input: float | None = None
+    cached: float | None = None
+    output: float | None = None
+
+
+@frozen
+class Text:
+    """accounts.toml as written."""
+
+    server: ServerText = ServerText()
+    routing: RoutingText = RoutingText()
+    accounts: tuple[AccountText, ...] = ()
+    plans: dict[str, PlanText] = field(factory=dict)
+    keys: tuple[KeyText, ...] = ()
+    ledger: LedgerText = LedgerText()
+    prices: dict[str, PriceText] = field(factory=dict)
+    fields: dict[str, dict[str, str]] = field(factory=dict)
