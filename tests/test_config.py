@@ -9,6 +9,7 @@ import pytest
 
 from lb import config
 from lb.config import ConfigError, parse
+from lb.core.prices import Price
 from lb.core.secret import Secret
 from tests.mistakes import KEY, ONE_MISTAKE, OPENAI
 
@@ -136,6 +137,7 @@ def test_the_example_is_good(
 ) -> None:
     for name in ("OPENAI_KEY_A", "ALICE_KEY", "LB_ADMIN_TOKEN"):
         monkeypatch.setenv(name, f"value-of-{name}")
+    monkeypatch.setenv("LB_DATABASE", "postgresql://lb@127.0.0.1/lb")
     monkeypatch.setenv("HOME", str(tmp_path))
     (tmp_path / ".codex").mkdir()
     (tmp_path / ".codex/auth.json").write_text("{}")
@@ -159,6 +161,8 @@ def test_the_example_is_good(
         assert read.accounts[0].fields["metadata"] == "strip"
         assert read.accounts[0].takes(frozenset({"previous_response_id", "store"}))
         assert read.server.admin_token is not None
+        assert read.server.database is not None
+        assert read.prices["my_model"] == Price(1.0, 4.0, 0.1)
 
 
 def test_the_example_shows_every_key() -> None:
