@@ -70,6 +70,10 @@ class Journal:
         self._current = path
         self._sizes[path] = 0
 
+    def go_on_after(self, number: int) -> None:
+        """Number segments beyond ``number``: those up to it are stored, and may be gone."""
+        self._number = max(self._number, number)
+
     def cut(self) -> None:
         """End the current segment: the next line begins a new one."""
         if self._current is not None:

@@ -35,6 +35,7 @@ class Past:
 def past(journal: Journal) -> Past:
     """Read all there is; segments that were fed before the crash are deleted."""
     fed, book = _checkpoint(journal)
+    journal.go_on_after(fed)
     for segment in journal.ended():
         if int(segment.stem) <= fed:
             journal.delete(segment)
