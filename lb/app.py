@@ -225,10 +225,15 @@ async def _built(config: Config, rng: Random, stack: AsyncExitStack) -> Running:
     upkeep = Upkeep(gateway, memory)
     upkeep.start()
     stack.push_async_callback(upkeep.stop)
-    gateway.problems = list(config.problems)
-    notices.look()
-    welcome_back(gateway, notices)
-    return Running(gateway, app, Runner(app), simulator, memory, notices)
+    return _welcomed(Running(gateway, app, Runner(app), simulator, memory, notices))
+
+
+def _welcomed(server: Running) -> Running:
+    """Say what is wrong with the accounts, and put back those whose login is new."""
+    server.gateway.problems = list(server.gateway.config.problems)
+    server.notices.look()
+    welcome_back(server.gateway, server.notices)
+    return server
 
 
 async def _keys(config: Config, memory: Memory, clock: Clock) -> Keys:

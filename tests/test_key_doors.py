@@ -135,7 +135,8 @@ async def test_two_clients_with_the_same_session_are_two_conversations(
     server = await proxy(pool(dict.fromkeys("abcdefgh", upstream.url)) + KEYS)
     homes = set()
     for shown in (ALICE, BOB):
-        answers = [await asked_by(server.url, shown, prompt_cache_key="one") for _ in range(3)]
+        told = {**shown, "session-id": "one"}
+        answers = [await asked_by(server.url, told) for _ in range(3)]
         (home,) = {answer.headers["x-lb-account"] for answer in answers}
         homes.add(home)
     pins = server.gateway.pool.affinity

@@ -6,7 +6,7 @@ silence, never in a repeat.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from aiohttp import web
@@ -16,7 +16,7 @@ from lb.core import events, sse
 from lb.core.call import Call
 from lb.core.errors import Blame, Problem
 from lb.core.ledger import Outcome
-from lb.core.pool_usage import pooled, rate_limit_headers, rate_limits_event
+from lb.core.pool_usage import pooled, rate_limits_event
 from lb.core.tap import Phase
 from lb.core.upstreams.dialect import RESPONSES
 from lb.core.upstreams.signals import windows_of_event
@@ -26,12 +26,11 @@ from lb.proxy.dispatch import Dispatch
 from lb.proxy.drain import Behind, Drain
 from lb.proxy.hunt import Hunt
 from lb.proxy.pulse import Pulse
+from lb.proxy.said import headers_of
 from lb.proxy.sinks import Sink
 from lb.proxy.splice import spliced
 
 T = TypeVar("T")
-_PASSED = ("x-codex-turn-state", "x-reasoning-included", "openai-processing-ms", "openai-version")
-"""Headers of the upstream that a client may see; the account's own are not among them."""
 
 
 @define(eq=False)
@@ -77,7 +76,7 @@ class Delivery:
             content_type = opened.answer.headers.get("content-type", "application/json")
             if self.call.path == RESPONSES:
                 content_type = "application/json"
-            headers = {**self.headers(opened), "Content-Type": content_type}
+            headers = {**headers_of(self, opened), "Content-Type": content_type}
             return web.Response(body=opened.head, headers=headers)
         except Problem as problem:
             self._book(ended_by(problem, len(self.hunt.attempts)))
@@ -106,7 +105,7 @@ class Delivery:
             await sink.fail(problem, None)
             return
         await pulse.settled()
-        await sink.start(self.headers(opened))
+        await sink.start(headers_of(self, opened))
         self.first_byte_at = self.dispatch.clock.now()
         try:
             last_run = await self._unless_stopped(self._runs(opened, sink, pulse))
@@ -214,59 +213,6 @@ class Delivery:
             sse.write(name, told) if sse.read(frame)[1] in readings else frame
             for frame in sse.frames(run)
         )
-
-    def headers(self, opened: Opened | None = None) -> Mapping[str, str]:
-        """What the client is told of the answer; less before an account was ``opened``."""
-        told = {"x-request-id": self.call.request_id}
-        if opened is None:
-            return told
-        attempt, now = opened.attempt, self.dispatch.clock.now()
-        told["x-lb-attempts"] = str(len(self.hunt.attempts))
-        told["x-lb-overhead-ms"] = f"{self.overhead_s(now) * 1000:.2f}"
-        if self.tell_account:
-            told["x-lb-account"] = attempt.slot.id
-        if attempt.upstream_request_id:
-            told["x-upstream-request-id"] = attempt.upstream_request_id
-        if attempt.changed:
-            told["x-lb-changed"] = ",".join(attempt.changed)
-        if self.call.codex:
-            windows = pooled(self.dispatch.pool.enabled(), now)
-            told |= rate_limit_headers(windows, now)
-        for name in _PASSED:
-            if value := opened.answer.headers.get(name):
-                told[name] = value
-        return told
-
-    def overhead_s(self, now: float) -> float:
-        """Our own share of the time until ``now``: all but the upstream's and the waiting."""
-        return max(0.0, now - self.received_at - self.hunt.upstream_s - self.hunt.waited_s)
-
-    def told(self) -> dict[str, object]:
-        """What the log says of it: who asked, who answered, how long it took, what it used."""
-        hunt, opened = self.hunt, self.opened
-        used = opened.tap.usage if opened else None
-        told: dict[str, object] = {
-            "client": self.call.ask.client,
-            "model": self.call.ask.model,
-            "stream": self.call.stream,
-            "account": opened.attempt.slot.id if opened else None,
-            "attempts": [
-                {"account": a.slot.id, "id": a.request_id, "status": a.status, "outcome": a.outcome}
-                for a in hunt.attempts
-            ],
-            "queue_ms": round(hunt.waited_s * 1000, 1),
-            "upstream_ms": round(hunt.upstream_s * 1000, 1),
-            "outcome": self.outcome,
-        }
-        if self.first_byte_at:
-            told["ttfb_ms"] = round((self.first_byte_at - self.received_at) * 1000, 1)
-            told["overhead_ms"] = round(self.overhead_s(self.first_byte_at) * 1000, 2)
-        if used is not None:
-            told["input_tokens"] = used.input_tokens
-            told["cached_tokens"] = used.cached_tokens
-            told["output_tokens"] = used.output_tokens
-            told["reasoning_tokens"] = used.reasoning_tokens
-        return told
 
     def _book(self, outcome: Outcome) -> None:
         """Write the one row of this request, before the client sees its end; once only."""

@@ -60,7 +60,7 @@ async def create(request: web.Request) -> web.StreamResponse:
     try:
         if not call.stream:
             return await delivery.whole()
-        sink = StreamSink(request, delivery.headers(), codex=call.codex)
+        sink = StreamSink(request, {"x-request-id": call.request_id}, codex=call.codex)
         await delivery.relayed(sink)
         return sink.response
     finally:
