@@ -2,7 +2,7 @@
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator, Coroutine, Iterable
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import Any
 
 import structlog
 from aiohttp import web
-from attrs import define, evolve
+from attrs import define
 
 from lb import config as configuration
 from lb.adapters import logs, prices, transport
@@ -23,15 +23,13 @@ from lb.adapters.stores import StoreAway
 from lb.adapters.watch import EVERY_S, Watch
 from lb.adapters.watch_files import FilesWatch
 from lb.config import Config, ConfigError
-from lb.core.account import Account
-from lb.core.errors import Problem
 from lb.core.events import Event
 from lb.core.pool import Pool
 from lb.core.strategies import STRATEGIES
-from lb.core.upstreams import KINDS
+from lb.proxy.accounts import located, simulated, simulating
 from lb.proxy.attempt import Tries
 from lb.proxy.booking import Books
-from lb.proxy.catalog import Catalog, listed
+from lb.proxy.catalog import Catalog
 from lb.proxy.dispatch import Dispatch
 from lb.proxy.gateway import Gateway
 from lb.proxy.keys import Keys, keys_in
@@ -75,7 +73,7 @@ class Running:
         self._tell_problems(config)
         gateway.dispatch.patience_s = config.server.patience_s
         gateway.dispatch.books.prices = gateway.prices.overruled(config.prices)
-        self.simulator.update(_simulated(config.accounts))
+        self.simulator.update(simulated(config.accounts))
         accounts = located(config.accounts, self.simulator)
         gateway.pool.update(accounts, STRATEGIES[config.routing.strategy])
         self.memory.recall(set(gateway.pool.slots) - before)
@@ -144,20 +142,6 @@ def _watched(gateway: Gateway) -> list[Path]:
     return configuration.watched(gateway.config)
 
 
-def _simulated(accounts: Iterable[Account]) -> list[Account]:
-    return [account for account in accounts if account.kind == "simulated"]
-
-
-def located(accounts: Iterable[Account], simulator: Simulator) -> list[Account]:
-    """The accounts, each simulated one at the address of the simulator."""
-    return [
-        evolve(account, base_url=simulator.base_url(account.id))
-        if account.kind == "simulated"
-        else account
-        for account in accounts
-    ]
-
-
 @asynccontextmanager
 async def running(
     config: Config, *, port: int | None = None, rng: Random | None = None
@@ -180,17 +164,10 @@ async def running(
         yield server
 
 
-async def _simulating(config: Config, stack: AsyncExitStack) -> Simulator:
-    simulator = Simulator(_simulated(config.accounts))
-    await simulator.start()
-    stack.push_async_callback(simulator.stop)
-    return simulator
-
-
 async def _built(config: Config, rng: Random, stack: AsyncExitStack) -> Running:
     clock = Clock()
     session = await stack.enter_async_context(transport.new_session())
-    simulator = await _simulating(config, stack)
+    simulator = await simulating(config, stack)
     pool = Pool(STRATEGIES[config.routing.strategy])
     pool.update(located(config.accounts, simulator))
     memory = Memory.open(config, pool, clock)
@@ -282,24 +259,3 @@ async def _serve(config: Config) -> None:
         for watch in watching:
             watch.cancel()
         await server.drain()
-
-
-async def probe(config: Config) -> list[tuple[str, bool, str]]:
-    """Try each account by asking for its models: (account, whether it answered, what it said)."""
-    async with AsyncExitStack() as stack:
-        session = await stack.enter_async_context(transport.new_session())
-        simulator = await _simulating(config, stack)
-        clock = Clock()
-        credentials = Credentials(session, clock.now)
-        stack.push_async_callback(credentials.close)
-        sockets = Sockets(session, clock.now)
-        tries = Tries(transport.Transport(session), credentials, sockets, clock)
-
-        async def tried(account: Account) -> tuple[str, bool, str]:
-            try:
-                body = await tries.fetch(account, KINDS[account.kind].models_path)
-            except Problem as problem:
-                return account.id, False, problem.message
-            return account.id, True, f"lists {len(listed(body, account.kind))} models"
-
-        return list(await asyncio.gather(*map(tried, located(config.accounts, simulator))))

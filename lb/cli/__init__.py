@@ -155,10 +155,10 @@ def _serve(told: "Config", *, asked_for: bool = False) -> None:
 def _probe(told: "Config") -> None:
     import asyncio
 
-    from lb import app
     from lb.cli import tables
+    from lb.proxy.accounts import probe
 
-    results = asyncio.run(app.probe(told))
+    results = asyncio.run(probe(told))
     show(tables.probes(results))
     if not all(good for _, good, _ in results):
         raise click.exceptions.Exit(1)
