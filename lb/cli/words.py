@@ -10,12 +10,15 @@ MODEL = "gpt-5.5"
 SHOWN = 8  # accounts named in one line
 
 
-def start(config: Config, *, asked_for: bool = False) -> Iterator[str]:
-    """The lines to print; ``asked_for``: the simulated accounts were asked for by name."""
+def start(config: Config, *, asked_for: bool = False, keyed: bool = False) -> Iterator[str]:
+    """The lines to print; ``asked_for``: the simulated accounts were asked for by name.
+
+    ``keyed`` whether the store holds client keys.
+    """
     url = url_of(config.server.host, config.server.port)
     yield f"lb {__version__} on {url}"
     yield ""
-    yield from _simulated(url, asked_for=asked_for) if config.demo else _served(config)
+    yield from _simulated(url, asked_for=asked_for) if config.demo else _served(config, keyed=keyed)
     for warning in warnings(config):
         yield f"Mind: {warning}."
 
@@ -50,7 +53,7 @@ def _simulated(url: str, *, asked_for: bool) -> Iterator[str]:
     yield "check it with `lb check`, and start lb again. See the pool with `lb status --watch`."
 
 
-def _served(config: Config) -> Iterator[str]:
+def _served(config: Config, *, keyed: bool) -> Iterator[str]:
     if not config.accounts:
         yield f"{config.path} holds no account: every request gets a 503 until you add one."
         yield "It is taken up as soon as the file is saved; accounts.example.toml shows how."
@@ -59,6 +62,8 @@ def _served(config: Config) -> Iterator[str]:
     more = len(config.accounts) - len(names)
     named = ", ".join(names) + (f" and {more} more" if more else "")
     clients = _many(len(config.keys), "client key") if config.keys else "for this machine only"
+    if keyed:
+        clients = "client keys in the file and in the store" if config.keys else "keys in the store"
     yield f"{config.path}: {_many(len(config.accounts), 'account')} ({named}),"
     yield f"strategy {config.routing.strategy}, {clients}."
 
