@@ -15,6 +15,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 from aiohttp.test_utils import unused_port
 
@@ -105,7 +106,7 @@ async def _up(url: str) -> None:
     for _ in range(300):
         try:
             await call(url, "GET", "/health")
-        except OSError:
+        except (OSError, aiohttp.ClientError):  # not yet, or whoever had the port before
             await asyncio.sleep(0.05)
         else:
             return

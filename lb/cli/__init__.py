@@ -1,4 +1,4 @@
-"""What one types: ``lb serve``, ``demo``, ``check``, ``status``, ``explain``.
+"""What one types: ``lb serve``, ``demo``, ``check``, ``status``, ``explain``, ``keys``, ``usage``.
 
 ``lb login``, ``lb accounts``, ``lb codex`` and ``lb bench`` have files of their own.
 Whatever takes time to import is imported where it is used: ``lb --help`` answers at once.
@@ -140,7 +140,7 @@ def _serve(told: "Config", *, asked_for: bool = False) -> None:
     from lb import app
     from lb.cli import words
 
-    for line in words.start(told, asked_for=asked_for):
+    for line in words.start(told, asked_for=asked_for, keyed=has_keys(told)):
         click.echo(line)
     try:
         app.serve(told)
