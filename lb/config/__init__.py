@@ -4,6 +4,7 @@
     text.py      reads them: types, unknown keys, every mistake
     checks.py    what values must look like: credentials, files, URLs, globs, ranges
     build.py     what it means: accounts, keys, the server
+    models.py    what it says of models, over models.toml, which ships with the package
     facts.py     the result: Config and its parts
     advice.py    what works but should not stay so
 
@@ -16,12 +17,13 @@ from typing import Any
 
 from attrs import evolve
 
-from lb.config import build
+from lb.config import build, models
 from lb.config.advice import warnings
 from lb.config.checks import Checks, is_loopback
 from lb.config.facts import Config, Key, Routing, Server, expanded
 from lb.config.text import ConfigError, Mistake, Mistakes, read, shown
 from lb.core.account import Account, Simulation
+from lb.core.models import Catalog
 
 __all__ = [
     "Config",
@@ -41,7 +43,7 @@ __all__ = [
 ]
 
 PLACES = ("accounts.toml", "~/.config/lb/accounts.toml")
-ORDER = ("accounts.toml", "server", "routing", "accounts", "keys", "fields")
+ORDER = ("accounts.toml", "server", "routing", "accounts", "keys", "fields", "models")
 FIRST_WORD = re.compile(r"[^.\[]+")
 NUMBER = re.compile(r"\[(\d+)\]")
 
@@ -93,7 +95,12 @@ def demo() -> Config:
         for name, behaviour in behaviours.items()
     )
     server = Server(data_dir=Server().data_dir / "demo")
-    return Config(server=server, accounts=build.with_fields(accounts, {}), demo=True)
+    return Config(
+        server=server,
+        accounts=build.with_fields(accounts, {}),
+        models=Catalog(models.shipped()),
+        demo=True,
+    )
 
 
 def may_bind(config: Config) -> bool:
@@ -126,6 +133,7 @@ def _built(text: str, folder: Path, path: Path | None, overrides: dict[str, Any]
         accounts=build.accounts(written.accounts, fields, checks),
         keys=build.keys(written.keys, checks),
         fields=fields,
+        models=models.catalog(written.models, checks),
         path=path,
     )
     build.no_shared_secret(config.server, config.keys, mistakes)

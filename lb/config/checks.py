@@ -17,6 +17,7 @@ from attrs import define, field
 
 from lb.config.facts import expanded
 from lb.config.text import Mistakes, given, harmless, shown, suggestion, visible
+from lb.core.error_names import DIALECTS
 from lb.core.secret import Secret
 
 ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -57,6 +58,7 @@ RANGES: dict[str, tuple[str, float, float]] = {
 CHOICES: dict[str, tuple[str, ...]] = {
     "log": ("auto", "console", "json"),
     "log_level": ("debug", "info", "warning", "error"),
+    "error_dialect": tuple(DIALECTS),
 }
 """What a text may be, by its name."""
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from attrs import field, frozen
 
 from lb.core.account import Account
+from lb.core.models import Catalog
 from lb.core.secret import Secret
 
 DATA_DIR = "~/.local/share/lb"
@@ -32,6 +33,7 @@ class Server:
     tell_account: bool = True  # the x-lb-account header
     log: str = "auto"  # console, json; auto: console on a terminal
     log_level: str = "info"
+    error_dialect: str = "openai"  # how errors are named: see lb.core.error_names
 
 
 @frozen
@@ -63,6 +65,7 @@ class Config:
     accounts: tuple[Account, ...] = ()
     keys: tuple[Key, ...] = ()
     fields: dict[str, dict[str, str]] = field(factory=dict)
+    models: Catalog = field(factory=Catalog)
     path: Path | None = None
     demo: bool = False
     secret_files: tuple[Path, ...] = ()

@@ -23,6 +23,7 @@ class ServerText:
     tell_account: bool | None = None
     log: str | None = None
     log_level: str | None = None
+    error_dialect: str | None = None
 
 
 @frozen
@@ -70,6 +71,29 @@ class KeyText:
 
 
 @frozen
+class PricesText:
+    """What a model costs, as written: USD for a million tokens."""
+
+    input: float | None = None
+    cached_input: float | None = None
+    output: float | None = None
+
+
+@frozen
+class ModelText:
+    """One ``[models."NAME"]`` as written."""
+
+    aliases: tuple[str, ...] | None = None
+    served: str | None = None
+    endpoints: tuple[str, ...] | None = None
+    efforts: tuple[str, ...] | None = None
+    modalities: tuple[str, ...] | None = None
+    plans: tuple[str, ...] | None = None
+    prices: PricesText | None = None
+    retired: str | None = None
+
+
+@frozen
 class Text:
     """accounts.toml as written."""
 
@@ -78,3 +102,4 @@ class Text:
     accounts: tuple[AccountText, ...] = ()
     keys: tuple[KeyText, ...] = ()
     fields: dict[str, dict[str, str]] = field(factory=dict)
+    models: dict[str, ModelText] = field(factory=dict)

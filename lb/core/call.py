@@ -6,6 +6,8 @@ from attrs import define, field, frozen
 
 from lb.core.account import Ask
 from lb.core.body import Body
+from lb.core.formats.responses import NATIVE
+from lb.core.formats.voice import Voice
 
 
 @define
@@ -14,7 +16,8 @@ class Call:
 
     ``headers`` are the client's, lower-case, already cut to what may go upstream; ``deadline`` is
     when the client stops waiting (unix seconds, None: it never said); ``stream`` whether the
-    *client* asked for a stream; ``codex`` whether the client is a Codex CLI.
+    *client* asked for a stream; ``codex`` whether the client is a Codex CLI; ``voice`` how the
+    client is to be answered.
     """
 
     body: Body
@@ -26,6 +29,7 @@ class Call:
     codex: bool = False
     deadline: float | None = None
     client_retries: int = 0  # x-stainless-retry-count: how often the client itself tried before
+    voice: Voice = NATIVE
 
 
 @frozen

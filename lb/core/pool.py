@@ -112,7 +112,7 @@ class Pool:
     ) -> tuple[Slot, Verdict] | None:
         """As ``pick``, but nothing is reserved."""
         home = self.home(ask, now)
-        for group in self._groups:
+        for group in self._in_order(ask):
             ready: list[Slot] = []
             second: list[Slot] = []
             canary: Slot | None = None
@@ -135,6 +135,18 @@ class Pool:
                 slot = canary  # a refusal costs one failover, an early reset gains an account
             return slot, Verdict.SECOND if slot in second else Verdict.READY
         return None
+
+    def _in_order(self, ask: Ask) -> list[list[Slot]]:
+        """The groups, cut anew so that the accounts ``ask`` prefers come first."""
+        if not ask.order:
+            return self._groups
+        ranks = range(len(ask.order) + 1)
+        cut = [
+            [slot for slot in group if ask.rank(slot.account) == rank]
+            for rank in ranks
+            for group in self._groups
+        ]
+        return [group for group in cut if group]
 
     def home(self, ask: Ask, now: float) -> str | None:
         """The account the conversation belongs to, if any is known."""

@@ -36,10 +36,11 @@ class Verdict(Enum):
     FIELD = "does not take a field of the request"
     OWNER = "another account holds the state the request names"
     TRIED = "tried already"
+    ONLY = "not among the accounts the request allows"
 
 
 SERVES = frozenset({Verdict.READY, Verdict.SECOND})
-NEVER = frozenset({Verdict.MODEL, Verdict.FIELD, Verdict.OWNER})
+NEVER = frozenset({Verdict.MODEL, Verdict.FIELD, Verdict.OWNER, Verdict.ONLY})
 """Verdicts of what the request is, not of how the account fares: waiting does not help."""
 
 _OF_STATE = {
@@ -119,6 +120,8 @@ class Slot:
     def judge(self, ask: Ask, now: float) -> Verdict:
         """Whether this slot may serve ``ask`` at ``now``; eligibility only, never choice."""
         account = self.account
+        if ask.only and not account.fulfils(ask.only):
+            return Verdict.ONLY
         if account.models and not account.serves(ask.model):
             return Verdict.MODEL
         if not account.takes(ask.needs):

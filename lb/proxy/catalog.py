@@ -10,6 +10,7 @@ from attrs import define, field
 from lb.adapters.clock import Clock
 from lb.core.account import Account, admits
 from lb.core.errors import Problem
+from lb.core.models import spelt_out
 from lb.core.pool import Pool
 from lb.core.slot import Slot
 from lb.core.upstreams import KINDS
@@ -53,6 +54,19 @@ class Catalog:
                 if admits(globs, name):
                     union.setdefault(name, model)
         return [union[name] for name in sorted(union)]
+
+    def knows(self, name: str) -> bool:
+        """Whether some account lists a model of just this name, or the config gives it one."""
+        return any(
+            name in listing.models
+            for id_, listing in self._listings.items()
+            if id_ in self.pool.slots
+        ) or any(
+            spelt_out(glob, name)
+            for slot in self.pool.enabled()
+            for glob in slot.account.models
+            if set(":/") & set(glob) or glob == name
+        )
 
     def _of(self, account: Account) -> dict[str, dict[str, Any]]:
         listing = self._listings.get(account.id)

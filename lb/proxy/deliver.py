@@ -14,9 +14,11 @@ from attrs import define, field
 
 from lb.core import events
 from lb.core.call import Call
+from lb.core.error_names import spoken
 from lb.core.errors import Blame, Problem
 from lb.core.events import Spent
-from lb.core.tap import Phase
+from lb.core.formats import Encoder
+from lb.core.tap import Phase, Tap
 from lb.core.upstreams.signals import windows_of_event
 from lb.proxy.attempt import Opened
 from lb.proxy.dispatch import Dispatch, Hunt
@@ -42,16 +44,19 @@ class Delivery:
     received_at: float
     keepalive_s: float
     tell_account: bool = True
+    error_dialect: str = "openai"
     hunt: Hunt = field(init=False)
     opened: Opened | None = None
     outcome: str = ""
     first_byte_at: float = 0.0
     stopped: Problem | None = None
+    encoder: Encoder = field(init=False)
     task: asyncio.Task[object] | None = None
 
     def __attrs_post_init__(self) -> None:
         """The search for an account begins with the delivery."""
         self.hunt = self.dispatch.hunt(self.call)
+        self.encoder = self.call.voice.encoder()
         self.task = asyncio.current_task()
 
     def stop(self, problem: Problem) -> None:
@@ -67,7 +72,8 @@ class Delivery:
             self.outcome = opened.tap.outcome
             self.first_byte_at = self.dispatch.clock.now()
             headers = self._headers(opened)
-            return web.Response(body=opened.head, headers=headers, content_type="application/json")
+            body = self.call.voice.whole(opened.head)
+            return web.Response(body=body, headers=headers, content_type="application/json")
         finally:
             await self._settle()
 
@@ -120,9 +126,10 @@ class Delivery:
     async def _runs(self, opened: Opened, response: web.StreamResponse, pulse: Pulse) -> None:
         run, stream = opened.head, opened.stream
         while run:
-            pulse.writing()
-            await response.write(run)
-            pulse.wrote()
+            if told := self.encoder.feed(run):
+                pulse.writing()
+                await response.write(told)
+                pulse.wrote()
             if opened.tap.readings:
                 self._measure(opened)
             run = await stream.next() if stream is not None else b""
@@ -133,9 +140,9 @@ class Delivery:
     async def _end(self, response: web.StreamResponse, problem: Problem) -> None:
         """The last frame of a stream that cannot go on, under the answer's own id and number."""
         self.outcome = problem.code or "failed"
-        tap = self.opened.tap if self.opened else None
-        frame = problem.frame(
-            tap.response_id if tap else "", tap.next_sequence_number() if tap else 0
+        tap = self.opened.tap if self.opened else Tap()
+        frame = self.encoder.failed(
+            spoken(problem, self.error_dialect), tap.response_id, tap.next_sequence_number()
         )
         await response.write(frame)
         await response.write_eof()

@@ -8,6 +8,7 @@ from attrs import define, field
 from lb.adapters.clock import Clock
 from lb.config import Config
 from lb.core.call import Call
+from lb.core.models import Reader
 from lb.core.pool import Pool
 from lb.proxy.catalog import Catalog
 from lb.proxy.deliver import Delivery
@@ -36,6 +37,13 @@ class Gateway:
         if tasks:
             await asyncio.wait(tasks, timeout=timeout_s)
 
+    def reader(self) -> Reader:
+        """Who reads the names of models, by the config and the accounts of now."""
+        return Reader(self.config.models, self.catalog.knows, self._called)
+
+    def _called(self, name: str) -> bool:
+        return any(name in slot.account.names for slot in self.pool.enabled())
+
     def delivery(self, call: Call, received_at: float) -> Delivery:
         """The way back for one request that came at ``received_at`` (unix seconds)."""
         server = self.config.server
@@ -45,4 +53,5 @@ class Gateway:
             received_at,
             keepalive_s=server.keepalive_s,
             tell_account=server.tell_account,
+            error_dialect=server.error_dialect,
         )

@@ -25,11 +25,11 @@ class Client:
     name: str
     models: tuple[str, ...] = ()
 
-    def check_model(self, model: str) -> None:
-        """Raises: Problem (403) when the client may not use ``model``."""
-        if not admits(self.models, model):
+    def check_model(self, *names: str) -> None:
+        """Raises: Problem (403) when the client may not use the model that goes by ``names``."""
+        if not any(admits(self.models, name) for name in names):
             raise Problem(
-                f"This API key does not have access to model '{model}'",
+                f"This API key does not have access to model '{names[0]}'",
                 status=403,
                 type="invalid_request_error",
                 code="model_not_allowed",

@@ -5,13 +5,14 @@ from collections.abc import Awaitable, Callable
 from aiohttp import web
 
 from lb.web.admin import api, live
-from lb.web.endpoints import meta, models, responses
+from lb.web.endpoints import chat, meta, models, responses
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("POST", "/v1/responses", responses.create),
     ("POST", "/backend-api/codex/responses", responses.create),
+    ("POST", "/v1/chat/completions", chat.create),
     ("GET", "/v1/models", models.list_all),
     ("GET", "/v1/models/{id:.+}", models.retrieve),
     ("GET", "/backend-api/codex/models", models.list_all),

@@ -10,6 +10,7 @@ from lb.core.account import Ask
 from lb.core.body import Body
 from lb.core.call import Call
 from lb.core.errors import Blame, Problem
+from lb.core.formats import FORMATS, Format
 from lb.core.rules import prepare
 from lb.web.auth import Client
 from lb.web.keys import DELIVERY, DOORMAN, GATEWAY, REQUEST_ID
@@ -37,13 +38,19 @@ _TIMEOUT_HEADERS = ("x-request-timeout", "x-stainless-timeout", "x-stainless-rea
 
 async def create(request: web.Request) -> web.StreamResponse:
     """Answer one Responses request, as a stream or whole, by whichever account can."""
+    return await answered(request, FORMATS["responses"])
+
+
+async def answered(request: web.Request, spoken: Format) -> web.StreamResponse:
+    """Answer one request, asked and answered as ``spoken``."""
     gateway = request.app[GATEWAY]
     received_at = gateway.clock.now()
     client = request.app[DOORMAN][0].client(request)
     if gateway.draining:
         raise shutting_down()
     source = await read_body(request, gateway.config.server.max_body_mb << 20)
-    call = call_of(request, client, source, received_at)
+    call = call_of(request, client, Body.parse(source), spoken)
+    call.deadline = received_at + patience_of(request)
     delivery = request[DELIVERY] = gateway.delivery(call, received_at)
     gateway.deliveries.add(delivery)
     try:
@@ -52,21 +59,23 @@ async def create(request: web.Request) -> web.StreamResponse:
         gateway.deliveries.discard(delivery)
 
 
-def call_of(request: web.Request, client: Client, source: bytes, received_at: float) -> Call:
-    """The prepared request. Raises: Problem (400, 403) for what is wrong with it."""
-    body = Body.parse(source)
+def call_of(request: web.Request, client: Client, body: Body, spoken: Format) -> Call:
+    """The prepared request. Raises: Problem (400, 403, 410) for what is wrong with it."""
+    voice = spoken.heard(body)
     needs = prepare(body, request.app[DOORMAN][0].rejectable)
-    model = body.get("model")
-    client.check_model(model)
+    settled = request.app[GATEWAY].reader().settle(body, spoken.name)
+    client.check_model(*settled.names)
+    spoken.settled(body)
     headers = forwarded(request.headers)
     anchors, bound = affinity.anchors_of(headers, body)
     ask = Ask(
-        model=model,
+        model=settled.served,
         client=client.name,
         needs=needs,
         anchors=anchors,
         session=affinity.session_of(headers, body),
         bound=bound,
+        only=settled.only,
     )
     return Call(
         body,
@@ -75,8 +84,8 @@ def call_of(request: web.Request, client: Client, source: bytes, received_at: fl
         headers=headers,
         request_id=request[REQUEST_ID],
         codex=is_codex(headers),
-        deadline=received_at + patience_of(request),
         client_retries=_number(request.headers.get("x-stainless-retry-count"), 0.0) > 0,
+        voice=voice,
     )
 
 
