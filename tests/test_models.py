@@ -145,7 +145,10 @@ async def test_an_upstream_s_own_failure_has_the_dialect_s_name(
 async def test_chat_names_for_fields_work_on_responses(proxy: Proxy, upstream: Upstream) -> None:
     server = await proxy(pool({"first": upstream.url}))
     form = {"name": "n", "schema": {"type": "object"}, "strict": True}
-    told = {"response_format": {"type": "json_schema", "json_schema": form}, "max_tokens": 9}
+    told: dict[str, Any] = {
+        "response_format": {"type": "json_schema", "json_schema": form},
+        "max_tokens": 9,
+    }
     answer = await ask(server.url, asking(**told, reasoning_effort="low", verbosity="high"))
     sent = upstream.seen[0].body
     assert answer.status == 200

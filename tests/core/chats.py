@@ -1,7 +1,10 @@
-"""Golden chats: what a client sends -> what goes upstream; what upstream says -> what comes back."""
+"""Golden chats: what a client sends -> what goes upstream; and how a stream of chunks is read."""
 
 from typing import Any
 
+import msgspec
+
+from lb.core import sse
 from lb.core.response_events import Identity, ToolCall, answer_events, frame
 
 IDENTITY = Identity("abc", 1_760_000_000)
@@ -189,3 +192,21 @@ def streamed(answer: str | ToolCall) -> list[bytes]:
 def framed(*events: dict[str, Any]) -> bytes:
     """Frames of upstream events of one's own."""
     return b"".join(map(frame, events))
+
+
+def chunks(raw: bytes) -> list[dict[str, Any]]:
+    """The chunks of a stream, which ends as it must."""
+    *frames, last = [sse.read(frame)[1] for frame in sse.frames(raw)]
+    assert last == b"[DONE]"
+    told = [msgspec.json.decode(frame) for frame in frames]
+    assert all(chunk["object"] == "chat.completion.chunk" for chunk in told)
+    assert len({(chunk["id"], chunk["created"], chunk["model"]) for chunk in told}) == 1
+    return told
+
+
+def deltas(told: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [chunk["choices"][0]["delta"] for chunk in told if chunk["choices"]]
+
+
+def joined(told: list[dict[str, Any]], name: str) -> str:
+    return "".join(delta.get(name) or "" for delta in deltas(told))

@@ -15,7 +15,20 @@ from lb.core.formats.chat_parts import Stops
 from lb.core.formats.chat_whole import completion, message_of
 from lb.core.response_events import ToolCall, whole_answer
 from lb.core.rules import prepare
-from tests.core.chats import ASKED, CALL, CUSTOM, HI, IDENTITY, REFUSED, USER, framed, streamed
+from tests.core.chats import (
+    ASKED,
+    CALL,
+    CUSTOM,
+    HI,
+    IDENTITY,
+    REFUSED,
+    USER,
+    chunks,
+    deltas,
+    framed,
+    joined,
+    streamed,
+)
 
 Json = dict[str, Any]
 
@@ -33,7 +46,9 @@ def test_golden_requests(name: str) -> None:
     sent, native = ASKED[name]
     body, _ = heard(sent)
     assert msgspec.json.decode(body.render()) == {
-        "model": "m", "input": [USER], "store": False,
+        "model": "m",
+        "input": [USER],
+        "store": False,
         **native,
     }
     assert not set(body.changed) - {"tools"}
@@ -50,24 +65,6 @@ def test_what_cannot_be_said_is_a_400_that_names_it(name: str) -> None:
 def test_what_is_left_out_is_told() -> None:
     body, _ = heard({"seed": 1, "frequency_penalty": 0.5, "logit_bias": {"1": 2}})
     assert body.changed == ["seed", "frequency_penalty", "logit_bias"]
-
-
-def chunks(raw: bytes) -> list[Json]:
-    """The chunks of a stream, which ends as it must."""
-    *frames, last = [sse.read(frame)[1] for frame in sse.frames(raw)]
-    assert last == b"[DONE]"
-    told = [msgspec.json.decode(frame) for frame in frames]
-    assert all(chunk["object"] == "chat.completion.chunk" for chunk in told)
-    assert len({(chunk["id"], chunk["created"], chunk["model"]) for chunk in told}) == 1
-    return told
-
-
-def deltas(told: list[Json]) -> list[Json]:
-    return [chunk["choices"][0]["delta"] for chunk in told if chunk["choices"]]
-
-
-def joined(told: list[Json], name: str) -> str:
-    return "".join(delta.get(name) or "" for delta in deltas(told))
 
 
 def test_a_text_streams_chunk_by_chunk() -> None:
@@ -95,7 +92,9 @@ def test_a_tool_call_streams(*, custom: bool) -> None:
     kind, argument = ("custom", "input") if custom else ("function", "arguments")
     calls = [delta["tool_calls"][0] for delta in deltas(told) if "tool_calls" in delta]
     assert calls[0] == {
-        "index": 0, "id": "call_abc", "type": kind,
+        "index": 0,
+        "id": "call_abc",
+        "type": kind,
         kind: {"name": "f", argument: ""},
     }
     assert "".join(each[kind][argument] for each in calls) == call.payload
@@ -143,70 +142,6 @@ def test_nothing_is_told_twice() -> None:
     assert joined(told, "content") == "once only"
 
 
-def test_refusals_reasoning_and_sources() -> None:
-    place = {"output_index": 0, "content_index": 0}
-    source = {"type": "url_citation", "url": "https://x", "title": "t"}
-    run = framed(
-        {"type": "response.reasoning_summary_text.delta", "output_index": 3, "delta": "a"},
-        {
-            "type": "response.reasoning_summary_part.added",
-            "output_index": 3,
-            "summary_index": 1,
-        },
-        {"type": "response.reasoning_summary_text.delta", "output_index": 3, "delta": "b"},
-        {"type": "response.refusal.delta", **place, "delta": "no"},
-        {"type": "response.output_text.annotation.added", **place, "annotation": source},
-        {
-            "type": "response.incomplete",
-            "response": {
-                "status": "incomplete",
-                "incomplete_details": {"reason": "max_output_tokens"},
-            },
-        },
-    )
-    told = chunks(Chatting().encoder().feed(run))
-    assert joined(told, "reasoning_content") == "a\n\nb"
-    assert joined(told, "refusal") == "no"
-    cited = {"type": "url_citation", "url_citation": {"url": "https://x", "title": "t"}}
-    assert {"annotations": [cited]} in deltas(told)
-    assert told[-1]["choices"][0]["finish_reason"] == "length"
-
-
-def test_log_probabilities_get_their_bytes() -> None:
-    probable = {"token": "é", "logprob": -0.5, "top_logprobs": [{"token": "a", "logprob": -1.0}]}
-    event = {"type": "response.output_text.delta", "delta": "é", "logprobs": [probable]}
-    raw = Chatting().encoder().feed(framed(event))
-    told = [msgspec.json.decode(sse.read(frame)[1]) for frame in sse.frames(raw)]
-    content = told[-1]["choices"][0]["logprobs"]["content"]
-    assert content[0]["bytes"] == list("é".encode())
-    assert content[0]["top_logprobs"] == [{"token": "a", "logprob": -1.0, "bytes": [97]}]
-
-
-@pytest.mark.parametrize(
-    "event",
-    [
-        {
-            "type": "response.failed",
-            "response": {"error": {"code": "server_error", "message": "m"}},
-        },
-        {"type": "error", "code": "server_error", "message": "m", "param": None},
-        {"type": "error", "error": {"type": "x", "code": "server_error", "message": "m"}},
-    ],
-)
-def test_a_failure_in_the_stream_is_an_error_the_sdks_raise(event: Json) -> None:
-    encoder = Chatting().encoder()
-    told = msgspec.json.decode(sse.read(encoder.feed(framed(event)))[1])
-    assert told["error"]["message"] == "m"
-    assert told["error"]["code"] == "server_error"
-    assert set(told["error"]) == {"message", "type", "param", "code"}
-    assert encoder.feed(framed({"type": "response.completed"})) == b""
-
-
-def test_a_problem_of_ours_is_one_too() -> None:
-    raw = Chatting().encoder().failed(Problem("gone", code="server_shutdown"), "", 0)
-    assert msgspec.json.decode(sse.read(raw)[1])["error"]["code"] == "server_shutdown"
-
-
 @given(st.text("ab.", max_size=30), st.data())
 def test_a_stop_is_found_however_the_text_is_cut(text: str, data: st.DataObject) -> None:
     stops = tuple(data.draw(st.lists(st.text("ab.", min_size=1, max_size=4), max_size=4)))
@@ -242,8 +177,10 @@ def test_a_whole_answer() -> None:
         {
             "index": 0,
             "message": {
-                "role": "assistant", "content": "Hello",
-                "refusal": None, "annotations": [],
+                "role": "assistant",
+                "content": "Hello",
+                "refusal": None,
+                "annotations": [],
             },
             "logprobs": None,
             "finish_reason": "stop",
@@ -280,22 +217,3 @@ def test_decoding_and_encoding_a_message_round_trips(message: Json) -> None:
     assert (told["content"] or "") == (message.get("content") or "")
     assert (told["refusal"] or "") == (message.get("refusal") or "")
     assert told.get("tool_calls", []) == message.get("tool_calls", [])
-
-
-@given(st.lists(st.sampled_from(streamed("a b c d") + streamed(ToolCall("f", "{}"))), max_size=12))
-def test_no_order_of_events_breaks_the_stream(frames: list[bytes]) -> None:
-    encoder = Chatting(usage=True).encoder()
-    raw = b"".join(map(encoder.feed, frames))
-    for frame in sse.frames(raw):
-        data = sse.read(frame)[1]
-        assert data == b"[DONE]" or "choices" in msgspec.json.decode(data)
-
-
-@given(st.text(max_size=60), st.integers(0, 400))
-def test_runs_of_frames_make_what_single_frames_make(text: str, cut: int) -> None:
-    frames = streamed(text or "x")
-    cut %= len(frames)
-    single, runs = Chatting().encoder(), Chatting().encoder()
-    assert b"".join(map(single.feed, frames)) == runs.feed(b"".join(frames[:cut])) + runs.feed(
-        b"".join(frames[cut:])
-    )

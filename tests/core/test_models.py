@@ -175,7 +175,7 @@ def test_the_wrong_endpoint_is_a_400_that_names_the_right_one(
 
 
 def test_a_retired_model_is_a_410_with_what_replaces_it() -> None:
-    with pytest.raises(Problem, match="Use 'gpt-5.5' instead") as caught:
+    with pytest.raises(Problem, match=r"Use 'gpt-5\.5' instead") as caught:
         settled("old")
     assert (caught.value.status, caught.value.code) == (410, "model_retired")
     assert caught.value.envelope()["details"]["replacement"] == "gpt-5.5"
