@@ -15,7 +15,7 @@ from tests.conftest import Proxy
 from tests.test_openai_sdk import SIMULATED
 
 SCRIPTS = Path(__file__).parent / "node"
-MODULES = Path(os.environ.get("LB_NODE_MODULES") or SCRIPTS / "node_modules")
+MODULES = Path(os.environ.get("LB_NODE_MODULES") or SCRIPTS / "node_modules").resolve()
 LONGEST_S = 60.0
 
 pytestmark = [
@@ -25,13 +25,13 @@ pytestmark = [
 ]
 
 
-@pytest.mark.parametrize("script", ["openai.mjs", "ai.mjs", "langchain.mjs"])
+@pytest.mark.parametrize("script", ["openai.mjs", "ai.mjs", "langchain.mjs", "seed.mjs"])
 async def test_a_client_in_javascript_notices_nothing(
     script: str, proxy: Proxy, tmp_path: Path
 ) -> None:
     server = await proxy(SIMULATED)
     shutil.copy(SCRIPTS / script, tmp_path)
-    (tmp_path / "node_modules").symlink_to(MODULES.resolve())
+    (tmp_path / "node_modules").symlink_to(MODULES)
     process = await asyncio.create_subprocess_exec(
         "node",
         script,

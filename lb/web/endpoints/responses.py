@@ -6,6 +6,7 @@ from math import isfinite
 from aiohttp import web
 
 from lb.core import affinity
+from lb.core import gateway as wishes
 from lb.core.account import Ask
 from lb.core.body import Body
 from lb.core.call import Call
@@ -61,11 +62,14 @@ async def answered(request: web.Request, spoken: Format) -> web.StreamResponse:
 
 def call_of(request: web.Request, client: Client, body: Body, spoken: Format) -> Call:
     """The prepared request. Raises: Problem (400, 403, 410) for what is wrong with it."""
+    wish = wishes.taken(body)
     voice = spoken.heard(body)
     needs = prepare(body, request.app[DOORMAN][0].rejectable)
+    wishes.model_is_chosen(body, wish)
     settled = request.app[GATEWAY].reader().settle(body, spoken.name)
     client.check_model(*settled.names)
     spoken.settled(body)
+    voice = wishes.applied(body, wish, voice)
     headers = forwarded(request.headers)
     anchors, bound = affinity.anchors_of(headers, body)
     ask = Ask(
@@ -75,7 +79,8 @@ def call_of(request: web.Request, client: Client, body: Body, spoken: Format) ->
         anchors=anchors,
         session=affinity.session_of(headers, body),
         bound=bound,
-        only=settled.only,
+        only=(*settled.only, *wishes.conditions(wish)),
+        order=wish.order,
     )
     return Call(
         body,

@@ -1,0 +1,61 @@
+"""Which model a request goes to, when its ``gateway`` leaves the choice to us."""
+
+import re
+from typing import Any, Final
+
+from lb.core.body import Body
+from lb.core.errors import Blame, Problem, bad_request
+from lb.core.gateway.scores import scores
+from lb.core.gateway.turns import questions_of
+from lb.core.gateway.wish import Wish
+
+PLANNING: Final = ":planning:"
+IMAGE_TOOL: Final = "image_generation"
+_INTENT: Final = re.compile(
+    r"\b(?:draw|paint|sketch|illustrate)\s+(?:me\s+)?(?:an?|the|some|my)\b"
+    r"|\b(?:generate|create|make|design|render|produce)\s+(?:\w+\s+){0,4}?"
+    r"(?:images?|pictures?|photos?|illustrations?|logos?|icons?|drawings?|paintings?|posters?)\b",
+    re.IGNORECASE,
+)
+"""What a person says who wants an image."""
+
+
+def model_is_chosen(body: Body, wish: Wish) -> None:
+    """Set ``model`` by ``tags``, then by ``imageGenerationModel``; in place."""
+    if PLANNING in body.get("model"):
+        raise _no_planning()
+    if wish.tags:
+        _by_tag(body, wish)
+    if wish.image_generation_model and _asks_for_an_image(body):
+        body.set("model", wish.image_generation_model)
+
+
+def _by_tag(body: Body, wish: Wish) -> None:
+    for at, tag in enumerate(wish.tags):
+        if not tag.models:
+            path = f"gateway.tags[{at}].models"
+            raise bad_request(f"Invalid '{path}': name at least one model.", path, "invalid_value")
+    texts = [f"{tag.name} {tag.description}" for tag in wish.tags]
+    fit = scores(texts, " ".join(questions_of(body)[-1:]))
+    if any(fit):
+        body.set("model", wish.tags[fit.index(max(fit))].models[0])
+
+
+def _asks_for_an_image(body: Body) -> bool:
+    tools: Any = body.get("tools")
+    listed = tools if isinstance(tools, list) else []
+    if any(isinstance(tool, dict) and tool.get("type") == IMAGE_TOOL for tool in listed):
+        return True
+    return any(_INTENT.search(question) for question in questions_of(body)[-1:])
+
+
+def _no_planning() -> Problem:
+    return Problem(
+        "Models of the form 'executor:planning:planner' are not supported yet; name one model.",
+        status=501,
+        type="invalid_request_error",
+        code="not_implemented",
+        param="model",
+        blame=Blame.CLIENT,
+        should_retry=False,
+    )

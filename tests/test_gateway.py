@@ -1,0 +1,122 @@
+"""The ``gateway`` object at the door: who is asked, what goes up, what comes back."""
+
+from typing import Any
+
+import pytest
+
+from tests import faulty_plays
+from tests.clients import Answer, ask, asking
+from tests.conftest import Proxy, Served
+from tests.plays import Asked, Play, saying
+from tests.scripted import Upstream
+from tests.test_models import chat
+
+LABELS = {"first": '["us"]', "second": '["eu"]', "third": '["eu", "zdr"]'}
+
+
+@pytest.fixture
+async def three(proxy: Proxy, upstream: Upstream) -> Served:
+    """Three accounts, asked in order, with the LABELS."""
+    parts = [
+        f'[[accounts]]\nid = "{name}"\nkind = "openai"\nbase_url = "{upstream.url}"\n'
+        f'api_key = "{name}"\npriority = {at}\nlabels = {labels}\nsupports = ["store"]\n'
+        for at, (name, labels) in enumerate(LABELS.items())
+    ]
+    return await proxy("[server]\npatience_s = 0\n" + "\n".join(parts))
+
+
+async def wishing(server: Served, wish: Any, **fields: Any) -> Answer:
+    return await ask(server.url, asking(gateway=wish, **fields))
+
+
+@pytest.mark.parametrize(
+    ("wish", "asked"),
+    [
+        ({}, ["first", "second", "third"]),
+        ({"order": ["third", "eu"]}, ["third", "second", "first"]),
+        ({"only": ["eu"]}, ["second", "third"]),
+        ({"only": ["eu"], "order": ["third"]}, ["third", "second"]),
+        ({"only": ["openai"], "order": ["eu"]}, ["second", "third", "first"]),
+        ({"zdr": True}, ["third"]),
+    ],
+)
+async def test_accounts_are_asked_as_wished(
+    wish: Any, asked: list[str], three: Served, upstream: Upstream
+) -> None:
+    upstream.choose = lambda _: faulty_plays.error(503, "server_error")
+    await wishing(three, wish)
+    first_lap = upstream.asked()[: len(asked)]
+    assert first_lap == asked
+    assert set(upstream.asked()) == set(asked)
+    assert all("gateway" not in each.body for each in upstream.seen)
+
+
+@pytest.mark.parametrize(
+    ("wish", "named"),
+    [
+        ({"only": ["nobody"]}, "gateway.only"),
+        ({"zdr": True, "only": ["us"]}, "gateway.zdr"),
+    ],
+)
+async def test_nobody_left_says_which_condition_emptied_it(
+    wish: Any, named: str, three: Served, upstream: Upstream
+) -> None:
+    answer = await wishing(three, wish)
+    assert (answer.status, answer.error["code"]) == (503, "no_accounts")
+    assert named in answer.error["message"]
+    assert not upstream.seen
+
+
+async def test_zero_retention_stores_nothing(three: Served, upstream: Upstream) -> None:
+    answer = await wishing(three, {"zdr": True}, store=True)
+    assert answer.status == 200
+    assert upstream.seen[0].body["store"] is False
+    assert "gateway.zdr" in answer.headers["x-lb-changed"]
+
+
+def echo(asked: Asked) -> Play:
+    """Plays a model that repeats what it was told."""
+    content = asked.body["input"]
+    text = content if isinstance(content, str) else content[-1]["content"][0]["text"]
+    return saying(f"You wrote {text}!")
+
+
+@pytest.mark.parametrize("stream", [True, False], ids=["stream", "whole"])
+async def test_what_is_private_never_leaves_and_comes_back(
+    three: Served,
+    upstream: Upstream,
+    capsys: pytest.CaptureFixture[str],
+    *,
+    stream: bool,
+) -> None:
+    upstream.choose = echo
+    secret = "bob@example.com, 4111 1111 1111 1111"
+    wish = {"redact": {"email": True, "credit_card": True}}
+    answer = await wishing(three, wish, input=secret, stream=stream)
+    assert answer.text == f"You wrote {secret}!"
+    assert upstream.seen[0].body["input"] == "[EMAIL_1], [CREDIT_CARD_1]"
+    assert answer.headers["x-lb-changed"] == "gateway.redact"
+    assert "bob@" not in "".join(capsys.readouterr())
+
+
+async def test_a_chat_may_wish_as_well(three: Served, upstream: Upstream) -> None:
+    upstream.choose = echo
+    messages = [{"role": "user", "content": "bob@example.com"}]
+    body = {"model": "gpt-5.5", "messages": messages, "gateway": {"redact": {"email": True}}}
+    answer = await chat(three.url, body)
+    assert answer.body["choices"][0]["message"]["content"] == "You wrote bob@example.com!"
+    assert "bob" not in str(upstream.seen[0].body)
+
+
+async def test_a_malformed_wish_is_a_400_and_nobody_is_asked(
+    three: Served, upstream: Upstream
+) -> None:
+    answer = await wishing(three, {"redact": {"email": "yes"}})
+    assert (answer.status, answer.error["param"]) == (400, "gateway.redact.email")
+    assert not upstream.seen
+
+
+async def test_planning_is_declined_in_words(three: Served, upstream: Upstream) -> None:
+    answer = await wishing(three, {"planningTriggerScore": 0.6}, model="a:planning:b")
+    assert (answer.status, answer.error["code"]) == (501, "not_implemented")
+    assert not upstream.seen
