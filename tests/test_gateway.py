@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tests import faulty_plays
-from tests.clients import Answer, ask, asking
+from tests.clients import Answer, ask, asking, pool
 from tests.conftest import Proxy, Served
 from tests.plays import Asked, Play, saying
 from tests.scripted import Upstream
@@ -120,3 +120,32 @@ async def test_planning_is_declined_in_words(three: Served, upstream: Upstream) 
     answer = await wishing(three, {"planningTriggerScore": 0.6}, model="a:planning:b")
     assert (answer.status, answer.error["code"]) == (501, "not_implemented")
     assert not upstream.seen
+
+
+TAGS = [{"name": "code", "description": "programming", "models": ["big:high", "old", "small"]}]
+
+
+@pytest.mark.parametrize("stream", [True, False], ids=["stream", "whole"])
+async def test_the_models_of_a_tag_are_tried_in_order(
+    proxy: Proxy, upstream: Upstream, *, stream: bool
+) -> None:
+    models = '[models.big]\nefforts = ["high"]\n[models.old]\nretired = "small"\n'
+    server = await proxy(pool({"first": upstream.url, "second": upstream.url}) + models)
+    upstream.choose = lambda asked: (
+        faulty_plays.error(404, "model_not_found") if asked.body["model"] == "big" else None
+    )
+    answer = await wishing(server, {"tags": TAGS}, input="programming!", stream=stream)
+    assert answer.status == 200
+    assert [each.body["model"] for each in upstream.seen] == ["big", "big", "small"]
+    assert [each.body.get("reasoning") for each in upstream.seen[1:]] == [{"effort": "high"}, None]
+
+
+async def test_a_client_s_own_mistake_is_not_tried_with_another_model(
+    proxy: Proxy, upstream: Upstream
+) -> None:
+    server = await proxy(pool({"first": upstream.url}))
+    upstream.choose = lambda _: faulty_plays.error(400, "invalid_value", "invalid_request_error")
+    tags = [{"name": "code", "description": "programming", "models": ["big", "small"]}]
+    answer = await wishing(server, {"tags": tags}, input="programming!")
+    assert answer.status == 400
+    assert len(upstream.seen) == 1

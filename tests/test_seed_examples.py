@@ -5,10 +5,11 @@ import copy
 import json
 from typing import Any
 
+import aiohttp
 import pytest
 from openai import OpenAI
 
-from tests.clients import ask
+from tests.clients import ENVELOPE, ask, pool, taken
 from tests.conftest import Proxy, Served
 from tests.scripted import Upstream
 from tests.seed_examples import A4F, CODEX_LB, LLM_ROUTER, LLMTR, TEMPLATE
@@ -101,3 +102,28 @@ async def test_a4f(server: Served, upstream: Upstream) -> None:
     assert body["max_output_tokens"] == 1024
     assert "max_tokens" not in body
     assert json.dumps(body["input"]) == json.dumps(A4F["input"])
+
+
+KEYED = '[[keys]]\nname = "k"\nkey = "client-key-of-the-test"\n'
+MISTAKES: dict[str, tuple[bytes, str, int, str]] = {
+    "no key": (b'{"model":"m","input":"hi"}', "", 401, "auth_error"),
+    "a wrong key": (b'{"model":"m","input":"hi"}', "Bearer sk_wrong", 401, "auth_error"),
+    "malformed": (b'{"model":', "Bearer client-key-of-the-test", 400, "invalid_request_error"),
+    "no model": (b'{"input":"hi"}', "Bearer client-key-of-the-test", 400, "invalid_request_error"),
+    "no input": (b'{"model":"m"}', "Bearer client-key-of-the-test", 400, "invalid_request_error"),
+}
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+async def test_the_seeds_own_errors(name: str, proxy: Proxy, upstream: Upstream) -> None:
+    body, key, status, kind = MISTAKES[name]
+    server = await proxy(pool({"a": upstream.url}) + KEYED)
+    headers = {"Content-Type": "application/json", **({"Authorization": key} if key else {})}
+    async with (
+        aiohttp.ClientSession(headers=headers) as session,
+        session.post(f"{server.url}/v1/responses", data=body) as response,
+    ):
+        answer = await taken(response)
+    assert (answer.status, answer.error["type"]) == (status, kind)
+    assert set(answer.error) >= ENVELOPE
+    assert not upstream.seen

@@ -17,7 +17,8 @@ class Call:
     ``headers`` are the client's, lower-case, already cut to what may go upstream; ``deadline`` is
     when the client stops waiting (unix seconds, None: it never said); ``stream`` whether the
     *client* asked for a stream; ``codex`` whether the client is a Codex CLI; ``voice`` how the
-    client is to be answered.
+    client is to be answered; ``others`` the same request to other models, for when nobody serves
+    this one, best first.
     """
 
     body: Body
@@ -30,6 +31,7 @@ class Call:
     deadline: float | None = None
     client_retries: int = 0  # x-stainless-retry-count: how often the client itself tried before
     voice: Voice = NATIVE
+    others: tuple[tuple[Body, Ask], ...] = ()
 
 
 @frozen

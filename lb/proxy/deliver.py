@@ -150,7 +150,7 @@ class Delivery:
     def _blame(self, opened: Opened, problem: Problem) -> None:
         clock, slot = self.dispatch.clock, opened.attempt.slot
         opened.attempt.outcome = problem.code or problem.type
-        problem.model = problem.model or self.call.ask.model
+        problem.model = problem.model or self.hunt.call.ask.model
         event = problem.event(slot.id, clock.now(), self.dispatch.rng.random())
         if event is not None and problem.blame is not Blame.TOKEN:
             self.dispatch.learn(event)
@@ -190,7 +190,7 @@ class Delivery:
         used = opened.tap.usage if opened else None
         told: dict[str, object] = {
             "client": self.call.ask.client,
-            "model": self.call.ask.model,
+            "model": hunt.call.ask.model,
             "stream": self.call.stream,
             "account": opened.attempt.slot.id if opened else None,
             "attempts": [

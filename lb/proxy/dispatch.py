@@ -44,10 +44,23 @@ class Hunt:
     attempts: list[Attempt] = field(factory=list)
     problem: Problem | None = None
     laps: int = 0
+    spent: int = 0  # attempts made for models before this one
     refreshed: set[str] = field(factory=set)
     stripped: bool = False
     waited_s: float = 0.0
     upstream_s: float = 0.0
+
+    def next_model(self, problem: Problem) -> bool:
+        """Whether the request may go to another model, now that ``problem`` ended this one."""
+        theirs = problem.blame is Blame.CLIENT and problem.code != "model_not_found"
+        if not self.call.others or theirs or problem.blame is Blame.ANCHOR:
+            return False
+        (body, ask), *rest = self.call.others
+        self.call = evolve(self.call, body=body, ask=ask, others=tuple(rest))
+        self.tried.clear()
+        self.spent = len(self.attempts)
+        self.laps, self.problem, self.stripped = 0, None, False
+        return True
 
     def retries_on_suspicion(self, verdict: Verdict) -> bool:
         """Whether the next try repeats a billed failure at an account that is suspect itself."""
@@ -86,6 +99,15 @@ class Dispatch:
 
         Raises: Problem, the one the client is told, once nobody is left or it is the client's own.
         """
+        while True:
+            try:
+                return await self._opened(hunt)
+            except Problem as problem:
+                late = call_is_late(hunt.call, self.clock.now())
+                if late or not hunt.next_model(problem):
+                    raise
+
+    async def _opened(self, hunt: Hunt) -> Opened:
         self._refuse_the_impossible(hunt.call.ask)
         while True:
             slot = await self._slot(hunt)
@@ -150,7 +172,7 @@ class Dispatch:
     async def _slot(self, hunt: Hunt) -> Slot:
         """The next account to try, its place reserved. Raises: Problem when nobody is left."""
         ask = hunt.call.ask
-        if len(hunt.attempts) >= len(self.pool.slots) + SPARE_ATTEMPTS:
+        if len(hunt.attempts) - hunt.spent >= len(self.pool.slots) + SPARE_ATTEMPTS:
             raise self._last_word(hunt)
         if not hunt.attempts and self.queue.waiters and self.queue.ahead(ask.model):
             await self._wait(hunt)

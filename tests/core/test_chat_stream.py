@@ -10,6 +10,10 @@ from hypothesis import strategies as st
 from lb.core import sse
 from lb.core.errors import Problem
 from lb.core.formats.chat import Chatting
+from lb.core.formats.chat_stream import HANDLERS
+from lb.core.formats.chat_whole import completion
+from lb.core.gateway.redact import Vault
+from lb.core.gateway.restore import Restored
 from lb.core.response_events import ToolCall
 from tests.core.chats import chunks, deltas, framed, joined, streamed
 
@@ -97,3 +101,34 @@ def test_runs_of_frames_make_what_single_frames_make(text: str, cut: int) -> Non
     assert b"".join(map(single.feed, frames)) == runs.feed(b"".join(frames[:cut])) + runs.feed(
         b"".join(frames[cut:])
     )
+
+
+ODD = st.sampled_from(
+    [
+        *(None, 5, "x", [], {}, [1], {"type": "message", "content": 5}, {"created_at": "x"}),
+        *({"type": "function_call", "arguments": 5}, {"type": "reasoning", "summary": "abc"}),
+        *({"output": 5}, {"output": [5]}, {"incomplete_details": "x", "status": "incomplete"}),
+        *({"usage": {"input_tokens": "a", "input_tokens_details": 5}}, {"error": "s"}),
+        *([{"token": 5, "top_logprobs": [5]}], {"type": "message", "content": ["a", {}]}),
+    ]
+)
+FIELDS = ("delta", "response", "item", "output_index", "logprobs", "annotation", "summary_index")
+EVENTS = st.fixed_dictionaries(
+    {"type": st.sampled_from(sorted(HANDLERS))}, optional=dict.fromkeys((*FIELDS, "error"), ODD)
+)
+
+
+@given(st.lists(EVENTS, max_size=4), st.booleans())
+def test_an_upstream_s_odd_words_break_no_stream(events: list[Json], restoring: bool) -> None:  # noqa: FBT001
+    voice = Chatting(usage=True, stops=("x",))
+    encoder = Restored(Vault(()), voice).encoder() if restoring else voice.encoder()
+    for frame in sse.frames(encoder.feed(framed(*events))):
+        data = sse.read(frame)[1]
+        assert data == b"[DONE]" or {"choices", "error"} & set(msgspec.json.decode(data))
+
+
+@given(ODD, ODD)
+def test_an_upstream_s_odd_words_break_no_completion(one: Any, other: Any) -> None:
+    for name in ("output", "usage", "incomplete_details", "id", "model", "created_at"):
+        told = completion({name: one, "output": [other, one]} if name != "output" else {name: one})
+        assert told["choices"][0]["message"]["role"] == "assistant"

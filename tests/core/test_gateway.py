@@ -262,8 +262,9 @@ TAGS = [
 )
 def test_a_request_goes_to_the_tag_that_fits(question: str, model: str) -> None:
     body = body_of({"tags": TAGS}, input=question)
-    gateway.model_is_chosen(body, gateway.taken(body))
+    others = gateway.model_is_chosen(body, gateway.taken(body))
     assert body.get("model") == model
+    assert others == (("mid",) if model == "big" else ())
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,13 @@
 """Pieces of an answer, as Chat Completions says them."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from attrs import define, frozen
 
 Json = dict[str, Any]
 
+OUTPUT = "output_text"
 REASONS = {"max_output_tokens": "length", "content_filter": "content_filter"}
 """Why a response is incomplete -> the finish reason."""
 
@@ -26,33 +27,54 @@ CALLS = {
 """Item of a call -> its form in chat."""
 
 
+def text_of(value: Any) -> str:
+    """A text; what is none is empty: an upstream's odd word breaks no answer."""
+    return value if isinstance(value, str) else ""
+
+
+def object_of(value: Any) -> Json:
+    """An object; what is none is empty."""
+    return value if isinstance(value, dict) else {}
+
+
+def objects_of(value: Any) -> list[Json]:
+    """The objects of a list; what is none has none."""
+    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
+
+
+def number_of(value: Any) -> int:
+    """A whole number; what is none is 0."""
+    return int(value) if isinstance(value, int | float) else 0
+
+
 def completion_id(response_id: Any) -> str:
     """The id of a completion, from that of the response behind it."""
-    return "chatcmpl-" + str(response_id or "").removeprefix("resp_")
+    return "chatcmpl-" + text_of(response_id).removeprefix("resp_")
 
 
 def call_of(item: Json) -> Json:
     """A finished call item as a message holds it."""
     form = CALLS[item["type"]]
-    said = {"name": item.get("name", ""), form.argument: item.get(form.argument) or ""}
-    return {"id": item.get("call_id", ""), "type": form.type, form.type: said}
+    said = {"name": text_of(item.get("name")), form.argument: text_of(item.get(form.argument))}
+    return {"id": text_of(item.get("call_id")), "type": form.type, form.type: said}
 
 
-def texts_of(item: Json) -> tuple[str, str]:
+def said_in(item: Json) -> tuple[str, str]:
     """The text and the refusal of a message item."""
-    parts = [part for part in item.get("content") or () if isinstance(part, dict)]
-    text = "".join(part.get("text") or "" for part in parts if part.get("type") == "output_text")
-    refusal = "".join(part.get("refusal") or "" for part in parts if part.get("type") == "refusal")
+    parts = objects_of(item.get("content"))
+    text = "".join(text_of(part.get("text")) for part in parts if part.get("type") == OUTPUT)
+    refusal = "".join(text_of(part.get("refusal")) for part in parts)
     return text, refusal
 
 
 def reasoning_of(item: Json) -> str:
     """The thoughts of a reasoning item: its summary, else what it holds in clear."""
     for name in ("summary", "content"):
-        parts = item.get(name) or ()
-        texts = [part.get("text") or "" for part in parts if isinstance(part, dict)]
+        told = item.get(name)
+        parts = told if isinstance(told, list) else []
+        texts = [text_of(part.get("text")) if isinstance(part, dict) else part for part in parts]
         if any(texts):
-            return "\n\n".join(texts)
+            return "\n\n".join(map(text_of, texts))
     return ""
 
 
@@ -60,19 +82,19 @@ def usage_of(usage: Any) -> Json | None:
     """Tokens under chat's names."""
     if not isinstance(usage, dict):
         return None
-    inputs = usage.get("input_tokens_details") or {}
-    outputs = usage.get("output_tokens_details") or {}
-    read, written = usage.get("input_tokens") or 0, usage.get("output_tokens") or 0
+    inputs = object_of(usage.get("input_tokens_details"))
+    outputs = object_of(usage.get("output_tokens_details"))
+    read, written = number_of(usage.get("input_tokens")), number_of(usage.get("output_tokens"))
     return {
         "prompt_tokens": read,
         "completion_tokens": written,
-        "total_tokens": usage.get("total_tokens") or read + written,
+        "total_tokens": number_of(usage.get("total_tokens")) or read + written,
         "prompt_tokens_details": {
-            "cached_tokens": inputs.get("cached_tokens") or 0,
+            "cached_tokens": number_of(inputs.get("cached_tokens")),
             "audio_tokens": 0,
         },
         "completion_tokens_details": {
-            "reasoning_tokens": outputs.get("reasoning_tokens") or 0,
+            "reasoning_tokens": number_of(outputs.get("reasoning_tokens")),
             "audio_tokens": 0,
             "accepted_prediction_tokens": 0,
             "rejected_prediction_tokens": 0,
@@ -85,28 +107,20 @@ def finish_of(response: Mapping[str, Any], *, called: bool, stopped: bool = Fals
     if stopped:
         return "stop"
     if response.get("status") == "incomplete":
-        details = response.get("incomplete_details") or {}
-        return REASONS.get(str(details.get("reason")), "length")
+        details = object_of(response.get("incomplete_details"))
+        return REASONS.get(text_of(details.get("reason")), "length")
     return "tool_calls" if called else "stop"
 
 
 def logprobs_of(told: Any) -> Json | None:
     """Log probabilities, each with its bytes."""
-    if not isinstance(told, list) or not told:
-        return None
     content = [
-        {
-            **_probable(each),
-            "top_logprobs": [_probable(top) for top in _dicts(each, "top_logprobs")],
-        }
-        for each in told
-        if isinstance(each, dict)
+        {**_probable(each), "top_logprobs": [*map(_probable, objects_of(each.get("top_logprobs")))]}
+        for each in objects_of(told)
     ]
+    if not content:
+        return None
     return {"content": content, "refusal": None}
-
-
-def _dicts(holder: Json, name: str) -> Iterable[Json]:
-    return (each for each in holder.get(name) or () if isinstance(each, dict))
 
 
 def _probable(told: Json) -> Json:

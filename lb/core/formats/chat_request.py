@@ -105,7 +105,8 @@ def logprobs_are_included(body: Body) -> None:
     wanted = body.get("logprobs")
     body.drop("logprobs", told=False)
     if wanted is not None and expect(wanted, bool, "logprobs"):
-        body.set("include", [*(body.get("include") or ()), LOGPROBS], told=False)
+        include = body.get("include") or []
+        body.set("include", [*expect(include, list, "include"), LOGPROBS], told=False)
 
 
 def web_search_is_a_tool(body: Body) -> None:

@@ -20,8 +20,12 @@ from lb.core.formats.chat_parts import (
     completion_id,
     finish_of,
     logprobs_of,
+    number_of,
+    object_of,
+    objects_of,
     reasoning_of,
-    texts_of,
+    said_in,
+    text_of,
     usage_of,
 )
 
@@ -71,21 +75,21 @@ class ChatStream:
             event = msgspec.json.decode(data, type=dict[str, Any])
         except (msgspec.DecodeError, RecursionError):
             return
-        handler = HANDLERS.get(event.get("type") or name)
+        handler = HANDLERS.get(text_of(event.get("type")) or name)
         if handler is not None:
             yield from handler(self, event)
 
     def created(self, event: Json) -> Iterator[bytes]:
         """The answer has a name."""
-        self._name(event.get("response") or {})
+        self._name(object_of(event.get("response")))
         return iter(())
 
     def _name(self, response: Json) -> None:
         self._named = {
             "id": completion_id(response.get("id")),
             "object": "chat.completion.chunk",
-            "created": int(response.get("created_at") or 0),
-            "model": response.get("model") or "",
+            "created": number_of(response.get("created_at")),
+            "model": text_of(response.get("model")),
             "system_fingerprint": None,
         }
         if response.get("service_tier"):
@@ -110,8 +114,8 @@ class ChatStream:
 
     def text(self, event: Json) -> Iterator[bytes]:
         """Some text."""
-        self._told.add(event.get("output_index", 0))
-        yield from self._say(event.get("delta") or "", logprobs_of(event.get("logprobs")))
+        self._told.add(_index(event))
+        yield from self._say(text_of(event.get("delta")), logprobs_of(event.get("logprobs")))
 
     def _say(self, text: str, logprobs: Json | None = None) -> Iterator[bytes]:
         if told := self._cutter.feed(text):
@@ -119,17 +123,17 @@ class ChatStream:
 
     def refusal(self, event: Json) -> Iterator[bytes]:
         """Some of a refusal."""
-        self._told.add(event.get("output_index", 0))
-        yield from self._delta({"refusal": event.get("delta") or ""})
+        self._told.add(_index(event))
+        yield from self._delta({"refusal": text_of(event.get("delta"))})
 
     def thought(self, event: Json) -> Iterator[bytes]:
         """Some reasoning, under the name other gateways gave it."""
-        self._told.add(event.get("output_index", 0))
-        yield from self._delta({"reasoning_content": event.get("delta") or ""})
+        self._told.add(_index(event))
+        yield from self._delta({"reasoning_content": text_of(event.get("delta"))})
 
     def next_thought(self, event: Json) -> Iterator[bytes]:
         """A new paragraph of the reasoning's summary."""
-        if event.get("summary_index") and event.get("output_index", 0) in self._told:
+        if event.get("summary_index") and _index(event) in self._told:
             yield from self._delta({"reasoning_content": "\n\n"})
 
     def cited(self, event: Json) -> Iterator[bytes]:
@@ -140,23 +144,28 @@ class ChatStream:
 
     def item_added(self, event: Json) -> Iterator[bytes]:
         """An item begins: of those, a call says so."""
-        item = event.get("item") or {}
-        if item.get("type") in CALLS and not self._cutter.hit:
-            yield from self._begin_call(event.get("output_index", 0), item)
+        item = object_of(event.get("item"))
+        if text_of(item.get("type")) in CALLS and not self._cutter.hit:
+            yield from self._begin_call(_index(event), item)
 
     def _begin_call(self, index: int, item: Json) -> Iterator[bytes]:
         form = CALLS[item["type"]]
         self._told.add(index)
         call = self._calls[index] = _Call(len(self._calls), item["type"])
-        said = {"name": item.get("name") or "", form.argument: ""}
-        told = {"index": call.index, "id": item.get("call_id"), "type": form.type, form.type: said}
+        said = {"name": text_of(item.get("name")), form.argument: ""}
+        told = {
+            "index": call.index,
+            "id": text_of(item.get("call_id")),
+            "type": form.type,
+            form.type: said,
+        }
         yield from self._delta({"tool_calls": [told]})
 
     def argument(self, event: Json) -> Iterator[bytes]:
         """Some of a call's argument."""
-        call = self._calls.get(event.get("output_index", 0))
+        call = self._calls.get(_index(event))
         if call is not None:
-            yield from self._argue(call, event.get("delta") or "")
+            yield from self._argue(call, text_of(event.get("delta")))
 
     def _argue(self, call: _Call, text: str) -> Iterator[bytes]:
         form = CALLS[call.kind]
@@ -167,17 +176,17 @@ class ChatStream:
 
     def item_done(self, event: Json) -> Iterator[bytes]:
         """An item is whole: what of it was not told yet, is."""
-        yield from self._item(event.get("output_index", 0), event.get("item") or {})
+        yield from self._item(_index(event), object_of(event.get("item")))
 
     def _item(self, index: int, item: Json) -> Iterator[bytes]:
-        kind = item.get("type")
+        kind = text_of(item.get("type"))
         if kind in CALLS:
             if self._cutter.hit:
                 return
             if index not in self._calls:
                 yield from self._begin_call(index, item)
             call = self._calls[index]
-            yield from self._argue(call, (item.get(CALLS[kind].argument) or "")[call.told :])
+            yield from self._argue(call, text_of(item.get(CALLS[kind].argument))[call.told :])
         elif index not in self._told:
             self._told.add(index)
             yield from self._unsaid(item)
@@ -186,18 +195,19 @@ class ChatStream:
         if item.get("type") == "reasoning" and (thoughts := reasoning_of(item)):
             yield from self._delta({"reasoning_content": thoughts})
         elif item.get("type") == "message":
-            text, refusal = texts_of(item)
+            text, refusal = said_in(item)
             yield from self._say(text)
             if refusal:
                 yield from self._delta({"refusal": refusal})
 
     def ended(self, event: Json) -> Iterator[bytes]:
         """The answer is whole: why it ended, what it used, and the mark of the end."""
-        response = event.get("response") or {}
+        response = object_of(event.get("response"))
         if not self._named:
             self._name(response)
-        for index, item in enumerate(response.get("output") or ()):
-            yield from self._item(index, item)
+        if not self._told:  # an upstream that streams nothing but the end
+            for index, item in enumerate(objects_of(response.get("output"))):
+                yield from self._item(index, item)
         if held := self._cutter.flush():
             yield from self._delta({"content": held})
         finish = finish_of(response, called=bool(self._calls), stopped=self._cutter.hit)
@@ -209,7 +219,7 @@ class ChatStream:
 
     def broken(self, event: Json) -> Iterator[bytes]:
         """Upstream gave up."""
-        holder = event.get("response") or event
+        holder = object_of(event.get("response")) or event
         told = holder.get("error")
         error = told if isinstance(told, dict) else event
         self._ended = True
@@ -245,6 +255,10 @@ HANDLERS: dict[str, Callable[[ChatStream, Json], Iterator[bytes]]] = {
     "error": ChatStream.broken,
 }
 """Type of an event -> what is told of it."""
+
+
+def _index(event: Json) -> int:
+    return number_of(event.get("output_index"))
 
 
 def _data(told: Json) -> bytes:

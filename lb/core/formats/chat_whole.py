@@ -11,15 +11,18 @@ from lb.core.formats.chat_parts import (
     completion_id,
     finish_of,
     logprobs_of,
+    number_of,
+    objects_of,
     reasoning_of,
-    texts_of,
+    said_in,
+    text_of,
     usage_of,
 )
 
 
 def completion(response: Json, stops: tuple[str, ...] = ()) -> Json:
     """The completion a client gets that asked for no stream."""
-    items = [item for item in response.get("output") or () if isinstance(item, dict)]
+    items = objects_of(response.get("output"))
     cutter = Stops(stops)
     message = message_of(items, cutter)
     called = "tool_calls" in message
@@ -32,8 +35,8 @@ def completion(response: Json, stops: tuple[str, ...] = ()) -> Json:
     told: Json = {
         "id": completion_id(response.get("id")),
         "object": "chat.completion",
-        "created": int(response.get("created_at") or 0),
-        "model": response.get("model") or "",
+        "created": number_of(response.get("created_at")),
+        "model": text_of(response.get("model")),
         "choices": [choice],
         "usage": usage_of(response.get("usage")),
         "system_fingerprint": None,
@@ -45,12 +48,12 @@ def completion(response: Json, stops: tuple[str, ...] = ()) -> Json:
 
 def message_of(items: list[Json], cutter: Stops | None = None) -> Json:
     """The assistant's message: all that the items of an answer say."""
-    messages = [texts_of(item) for item in items if item.get("type") == "message"]
+    messages = [said_in(item) for item in items if item.get("type") == "message"]
     text = "".join(said for said, _ in messages)
     refusal = "".join(refused for _, refused in messages)
     if cutter is not None:
         text = cutter.feed(text) + cutter.flush()
-    calls = [call_of(item) for item in items if item.get("type") in CALLS]
+    calls = [call_of(item) for item in items if text_of(item.get("type")) in CALLS]
     thoughts = [reasoning_of(item) for item in items if item.get("type") == "reasoning"]
     cited = filter(None, map(citation_of, _gathered(items, "annotations")))
     message: Json = {
@@ -68,11 +71,6 @@ def message_of(items: list[Json], cutter: Stops | None = None) -> Json:
 
 def _gathered(items: list[Json], name: str) -> list[Any]:
     """The lists called ``name`` of all parts of all messages, joined."""
-    parts = (
-        part
-        for item in items
-        if item.get("type") == "message"
-        for part in item.get("content") or ()
-        if isinstance(part, dict)
-    )
-    return [each for part in parts for each in part.get(name) or ()]
+    spoken = (item for item in items if item.get("type") == "message")
+    parts = (part for item in spoken for part in objects_of(item.get("content")))
+    return [each for part in parts for each in objects_of(part.get(name))]

@@ -77,6 +77,10 @@ _TOKENS: Final = (
     r"|\bAIza[A-Za-z0-9_-]{35}"
     r"|\beyJ[A-Za-z0-9_-]{8,4096}\.[A-Za-z0-9_-]{8,4096}(?:\.[A-Za-z0-9_-]{0,4096})?"
 )
+_CARD: Final = re.compile(
+    r"(?<![\d.-])[2-6](?:\d{12,18}|\d{3}([ -])\d{4}\1\d{4}\1\d{1,7}|\d{3}([ -])\d{6}\2\d{4,5})"
+    r"(?![\d.-]*\d)"
+)
 _HEX: Final = "[0-9A-Fa-f]"
 
 ENTITIES: Final[tuple[Entity, ...]] = (
@@ -103,7 +107,7 @@ ENTITIES: Final[tuple[Entity, ...]] = (
         lambda text: bool(iban.is_valid(text)),
         SHORTEST_IBAN,
     ),
-    Entity("credit_card", re.compile(r"(?<!\d)\d(?:[ -]?\d){12,18}(?!\d)"), _is_card),
+    Entity("credit_card", _CARD, _is_card),
     Entity("ssn", re.compile(r"(?<![\d-])\d{3}-\d{2}-\d{4}(?![\d-])"), ssn.is_valid),
     Entity(
         "phone",

@@ -20,25 +20,27 @@ _INTENT: Final = re.compile(
 """What a person says who wants an image."""
 
 
-def model_is_chosen(body: Body, wish: Wish) -> None:
-    """Set ``model`` by ``tags``, then by ``imageGenerationModel``; in place."""
+def model_is_chosen(body: Body, wish: Wish) -> tuple[str, ...]:
+    """Set ``model`` by ``tags`` or ``imageGenerationModel``; those to try after it, in order."""
     if PLANNING in body.get("model"):
         raise _no_planning()
-    if wish.tags:
-        _by_tag(body, wish)
+    models = _of_tag(body, wish) if wish.tags else ()
     if wish.image_generation_model and _asks_for_an_image(body):
-        body.set("model", wish.image_generation_model)
+        models = (wish.image_generation_model,)
+    if models and models[0] != body.get("model"):
+        body.set("model", models[0])
+    return models[1:]
 
 
-def _by_tag(body: Body, wish: Wish) -> None:
+def _of_tag(body: Body, wish: Wish) -> tuple[str, ...]:
+    """The models of the tag that fits the last question best; none where no tag does."""
     for at, tag in enumerate(wish.tags):
         if not tag.models:
             path = f"gateway.tags[{at}].models"
             raise bad_request(f"Invalid '{path}': name at least one model.", path, "invalid_value")
     texts = [f"{tag.name} {tag.description}" for tag in wish.tags]
     fit = scores(texts, " ".join(questions_of(body)[-1:]))
-    if any(fit):
-        body.set("model", wish.tags[fit.index(max(fit))].models[0])
+    return wish.tags[fit.index(max(fit))].models if any(fit) else ()
 
 
 def _asks_for_an_image(body: Body) -> bool:

@@ -15,7 +15,7 @@ from lb.core.formats.voice import Encoder, Voice
 from lb.core.gateway.redact import Vault, shown
 
 Json = dict[str, Any]
-Place = tuple[Any, ...]
+Place = tuple[str, ...]
 
 _DELTA: Final = ".delta"
 _JSON_DELTAS: Final = frozenset(
@@ -116,7 +116,7 @@ class Restoring:
 
 def _place_of(event: Json) -> Place:
     names = ("type", "output_index", "content_index", "summary_index")
-    return tuple(event.get(name) for name in names)
+    return tuple(str(event.get(name)) for name in names)
 
 
 def _ends(event: Json) -> bool:

@@ -6,7 +6,7 @@ Lucene's variant, whose weights are never negative; by bm25s.
 
 import re
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 _WORD: Final = re.compile(r"[^\W_]+")
 _CAMEL: Final = re.compile(r"(?<=[a-z])(?=[A-Z])")
@@ -38,18 +38,30 @@ def _stem(word: str) -> str:
     return word
 
 
-def scores(texts: Sequence[str], question: str) -> list[float]:
-    """How well each text fits ``question``, the best 1; all 0 where none shares a word."""
-    asked = words(question)[:LONGEST_QUERY]
-    corpus = [words(text) for text in texts]
-    known = {word for text in corpus for word in text}
-    asked = [word for word in asked if word in known]
-    if not asked:
-        return [0.0] * len(texts)
-    from bm25s import BM25  # brings numpy: only for those who ask for it
+class Scorer:
+    """Scores texts, read once, against any number of questions."""
 
-    index = BM25(method="lucene")
-    index.index(corpus, show_progress=False)
-    told = [float(score) for score in index.get_scores(asked)]
-    best = max(told)
-    return [score / best if best > 0 else 0.0 for score in told]
+    def __init__(self, texts: Sequence[str]) -> None:
+        corpus = [words(text) for text in texts]
+        self._known = {word for text in corpus for word in text}
+        self._count = len(texts)
+        self._index: Any = None
+        if self._known:
+            from bm25s import BM25  # brings numpy: only for those who ask for it
+
+            self._index = BM25(method="lucene")
+            self._index.index(corpus, show_progress=False)
+
+    def scores(self, question: str) -> list[float]:
+        """How well each text fits ``question``, the best 1; all 0 where none shares a word."""
+        asked = [word for word in words(question)[:LONGEST_QUERY] if word in self._known]
+        if not asked:
+            return [0.0] * self._count
+        told = [float(score) for score in self._index.get_scores(asked)]
+        best = max(told)
+        return [score / best if best > 0 else 0.0 for score in told]
+
+
+def scores(texts: Sequence[str], question: str) -> list[float]:
+    """How well each of ``texts`` fits one question."""
+    return Scorer(texts).scores(question)

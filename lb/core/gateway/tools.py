@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from lb.core.body import Body
-from lb.core.gateway.scores import scores
+from lb.core.gateway.scores import Scorer
 from lb.core.gateway.turns import items_of, questions_of
 from lb.core.gateway.wish import Wish
 
@@ -23,10 +23,10 @@ def tools_that_fit(body: Body, wish: Wish) -> bool:
     if asked is None or not asked.enabled or not isinstance(tools, list):
         return False
     scored = [tool for tool in tools if _name(tool)]
-    texts = [_text(tool) for tool in scored]
+    scorer = Scorer([_text(tool) for tool in scored])
     best = [0.0] * len(scored)
     for question in questions_of(body):
-        best = [max(pair) for pair in zip(best, scores(texts, question), strict=True)]
+        best = [max(pair) for pair in zip(best, scorer.scores(question), strict=True)]
     if not any(best):
         return False  # nothing to judge by
     kept = {

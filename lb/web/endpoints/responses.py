@@ -1,9 +1,11 @@
 """``POST /v1/responses``: read, prepare, deliver."""
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Iterable, Iterator, Mapping
 from math import isfinite
 
 from aiohttp import web
+from attrs import evolve
 
 from lb.core import affinity
 from lb.core import gateway as wishes
@@ -12,10 +14,11 @@ from lb.core.body import Body
 from lb.core.call import Call
 from lb.core.errors import Blame, Problem
 from lb.core.formats import FORMATS, Format
+from lb.core.models import Settled
 from lb.core.rules import prepare
 from lb.web.auth import Client
 from lb.web.keys import DELIVERY, DOORMAN, GATEWAY, REQUEST_ID
-from lb.web.reading import read_body
+from lb.web.reading import INLINE_BYTES, read_body
 
 _FORWARDED = frozenset(
     {
@@ -50,7 +53,7 @@ async def answered(request: web.Request, spoken: Format) -> web.StreamResponse:
     if gateway.draining:
         raise shutting_down()
     source = await read_body(request, gateway.config.server.max_body_mb << 20)
-    call = call_of(request, client, Body.parse(source), spoken)
+    call = await call_of(request, client, Body.parse(source), spoken)
     call.deadline = received_at + patience_of(request)
     delivery = request[DELIVERY] = gateway.delivery(call, received_at)
     gateway.deliveries.add(delivery)
@@ -60,16 +63,19 @@ async def answered(request: web.Request, spoken: Format) -> web.StreamResponse:
         gateway.deliveries.discard(delivery)
 
 
-def call_of(request: web.Request, client: Client, body: Body, spoken: Format) -> Call:
+async def call_of(request: web.Request, client: Client, body: Body, spoken: Format) -> Call:
     """The prepared request. Raises: Problem (400, 403, 410) for what is wrong with it."""
     wish = wishes.taken(body)
     voice = spoken.heard(body)
     needs = prepare(body, request.app[DOORMAN][0].rejectable)
-    wishes.model_is_chosen(body, wish)
-    settled = request.app[GATEWAY].reader().settle(body, spoken.name)
-    client.check_model(*settled.names)
+    further = wishes.model_is_chosen(body, wish)
     spoken.settled(body)
-    voice = wishes.applied(body, wish, voice)
+    if wish is not wishes.NOTHING and _size(body) > INLINE_BYTES:
+        voice = await asyncio.to_thread(wishes.applied, body, wish, voice)
+    else:
+        voice = wishes.applied(body, wish, voice)
+    plain = body.copy() if further else body
+    settled = _settled(request, client, body, spoken)
     headers = forwarded(request.headers)
     anchors, bound = affinity.anchors_of(headers, body)
     ask = Ask(
@@ -91,7 +97,34 @@ def call_of(request: web.Request, client: Client, body: Body, spoken: Format) ->
         codex=is_codex(headers),
         client_retries=_number(request.headers.get("x-stainless-retry-count"), 0.0) > 0,
         voice=voice,
+        others=tuple(
+            (twin, evolve(ask, model=other.served, only=(*other.only, *wishes.conditions(wish))))
+            for twin, other in _others(request, client, plain, spoken, further)
+        ),
     )
+
+
+def _size(body: Body) -> int:
+    return sum(len(body.view(name)) for name in body.names())
+
+
+def _settled(request: web.Request, client: Client, body: Body, spoken: Format) -> Settled:
+    settled = request.app[GATEWAY].reader().settle(body, spoken.name)
+    client.check_model(*settled.names)
+    return settled
+
+
+def _others(
+    request: web.Request, client: Client, plain: Body, spoken: Format, names: Iterable[str]
+) -> Iterator[tuple[Body, Settled]]:
+    """The request to each other model of ``names`` that can do it and that the client may use."""
+    for name in names:
+        twin = plain.copy()
+        twin.set("model", name)
+        try:
+            yield twin, _settled(request, client, twin, spoken)
+        except Problem:
+            continue
 
 
 def forwarded(headers: Mapping[str, str]) -> dict[str, str]:
