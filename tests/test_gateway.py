@@ -116,10 +116,68 @@ async def test_a_malformed_wish_is_a_400_and_nobody_is_asked(
     assert not upstream.seen
 
 
-async def test_planning_is_declined_in_words(three: Served, upstream: Upstream) -> None:
-    answer = await wishing(three, {"planningTriggerScore": 0.6}, model="a:planning:b")
-    assert (answer.status, answer.error["code"]) == (501, "not_implemented")
-    assert not upstream.seen
+HARD = "First analyze the algorithm, then design a strategy, compare both and finally refactor it."
+PLANNING = {"planningTriggerScore": 0.6}
+PRICED = "[models.planner]\nprices = { input = 1, output = 1000000 }\n"
+
+
+def planner(asked: Asked) -> Play:
+    """Plays both: the planner plans, the executor answers."""
+    return saying("1. Think." if asked.body["model"] == "planner" else "Done.")
+
+
+@pytest.fixture
+async def pair(proxy: Proxy, upstream: Upstream) -> Served:
+    upstream.choose = planner
+    return await proxy(pool({"first": upstream.url, "second": upstream.url}) + PRICED)
+
+
+@pytest.mark.parametrize("stream", [True, False], ids=["stream", "whole"])
+async def test_a_hard_question_is_planned_first(
+    pair: Served, upstream: Upstream, *, stream: bool
+) -> None:
+    wish = {**PLANNING, "redact": {"email": True}}
+    fields = {"model": "doer:planning:planner", "instructions": "Be kind.", "stream": stream}
+    answer = await wishing(pair, wish, input=f"{HARD} bob@example.com", **fields)
+    plan, done = (each.body for each in upstream.seen)
+    assert (plan["model"], done["model"]) == ("planner", "doer")
+    assert done["instructions"] == "Be kind.\n\nFollow this plan:\n1. Think."
+    assert "bob" not in str(plan) + str(done)
+    usage = (answer.events[-1]["response"] if stream else answer.body)["usage"]
+    details = usage["planning_usage_details"]
+    assert details["total_tokens"] == details["prompt_tokens"] + details["completion_tokens"] > 0
+    assert details["cost"] >= details["completion_tokens"]
+    assert "gateway.planning" in answer.headers["x-lb-changed"]
+
+
+async def test_a_chat_tells_what_its_plan_cost(pair: Served) -> None:
+    messages = [{"role": "user", "content": HARD}]
+    answer = await chat(pair.url, {"model": "doer:planning:planner", "messages": messages})
+    assert answer.body["usage"]["planning_usage_details"]["total_tokens"] > 0
+
+
+async def test_an_easy_question_goes_to_the_executor_at_once(
+    pair: Served, upstream: Upstream
+) -> None:
+    answer = await wishing(pair, PLANNING, model="doer:planning:planner", input="Hello")
+    assert [each.body["model"] for each in upstream.seen] == ["doer"]
+    assert "planning_usage_details" not in answer.body["usage"]
+
+
+async def test_a_planner_that_fails_costs_nothing_but_the_plan(
+    pair: Served, upstream: Upstream
+) -> None:
+    fault = faulty_plays.error(404, "model_not_found")
+    upstream.choose = lambda asked: fault if asked.body["model"] == "planner" else None
+    answer = await wishing(pair, PLANNING, model="doer:planning:planner", input=HARD)
+    assert answer.status == 200
+    assert "instructions" not in upstream.seen[-1].body
+
+
+@pytest.mark.parametrize("model", ["doer:planning:", ":planning:planner"])
+async def test_half_a_pair_of_models_is_a_400(model: str, pair: Served) -> None:
+    answer = await wishing(pair, PLANNING, model=model, input=HARD)
+    assert (answer.status, answer.error["param"]) == (400, "model")
 
 
 TAGS = [{"name": "code", "description": "programming", "models": ["big:high", "old", "small"]}]

@@ -85,7 +85,9 @@ def usage_of(usage: Any) -> Json | None:
     inputs = object_of(usage.get("input_tokens_details"))
     outputs = object_of(usage.get("output_tokens_details"))
     read, written = number_of(usage.get("input_tokens")), number_of(usage.get("output_tokens"))
+    planning = usage.get("planning_usage_details")
     return {
+        **({} if planning is None else {"planning_usage_details": planning}),
         "prompt_tokens": read,
         "completion_tokens": written,
         "total_tokens": number_of(usage.get("total_tokens")) or read + written,

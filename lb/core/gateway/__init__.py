@@ -2,6 +2,7 @@
 
     wish.py       what may be written, read strictly
     models.py     tags, imageGenerationModel
+    planning.py   executor:planning:planner
     accounts.py   order, only, zdr
     tools.py, media.py, history.py   what of the request is worth sending
     redact.py, restore.py            private things, hidden on the way up, restored on the way down

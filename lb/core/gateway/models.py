@@ -4,12 +4,11 @@ import re
 from typing import Any, Final
 
 from lb.core.body import Body
-from lb.core.errors import Blame, Problem, bad_request
+from lb.core.errors import bad_request
 from lb.core.gateway.scores import scores
 from lb.core.gateway.turns import questions_of
 from lb.core.gateway.wish import Wish
 
-PLANNING: Final = ":planning:"
 IMAGE_TOOL: Final = "image_generation"
 _INTENT: Final = re.compile(
     r"\b(?:draw|paint|sketch|illustrate)\s+(?:me\s+)?(?:an?|the|some|my)\b"
@@ -22,8 +21,6 @@ _INTENT: Final = re.compile(
 
 def model_is_chosen(body: Body, wish: Wish) -> tuple[str, ...]:
     """Set ``model`` by ``tags`` or ``imageGenerationModel``; those to try after it, in order."""
-    if PLANNING in body.get("model"):
-        raise _no_planning()
     models = _of_tag(body, wish) if wish.tags else ()
     if wish.image_generation_model and _asks_for_an_image(body):
         models = (wish.image_generation_model,)
@@ -49,15 +46,3 @@ def _asks_for_an_image(body: Body) -> bool:
     if any(isinstance(tool, dict) and tool.get("type") == IMAGE_TOOL for tool in listed):
         return True
     return any(_INTENT.search(question) for question in questions_of(body)[-1:])
-
-
-def _no_planning() -> Problem:
-    return Problem(
-        "Models of the form 'executor:planning:planner' are not supported yet; name one model.",
-        status=501,
-        type="invalid_request_error",
-        code="not_implemented",
-        param="model",
-        blame=Blame.CLIENT,
-        should_retry=False,
-    )

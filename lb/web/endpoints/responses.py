@@ -1,11 +1,11 @@
 """``POST /v1/responses``: read, prepare, deliver."""
 
 import asyncio
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from math import isfinite
 
 from aiohttp import web
-from attrs import evolve
 
 from lb.core import affinity
 from lb.core import gateway as wishes
@@ -14,9 +14,11 @@ from lb.core.body import Body
 from lb.core.call import Call
 from lb.core.errors import Blame, Problem
 from lb.core.formats import FORMATS, Format
+from lb.core.gateway.planning import Planned
 from lb.core.models import Settled
 from lb.core.rules import prepare
 from lb.web.auth import Client
+from lb.web.endpoints.planned import ask_for, planned
 from lb.web.keys import DELIVERY, DOORMAN, GATEWAY, REQUEST_ID
 from lb.web.reading import INLINE_BYTES, read_body
 
@@ -74,32 +76,33 @@ async def call_of(request: web.Request, client: Client, body: Body, spoken: Form
         voice = await asyncio.to_thread(wishes.applied, body, wish, voice)
     else:
         voice = wishes.applied(body, wish, voice)
-    plain = body.copy() if further else body
-    settled = _settled(request, client, body, spoken)
     headers = forwarded(request.headers)
     anchors, bound = affinity.anchors_of(headers, body)
     ask = Ask(
-        model=settled.served,
+        model="",
         client=client.name,
         needs=needs,
         anchors=anchors,
         session=affinity.session_of(headers, body),
         bound=bound,
-        only=(*settled.only, *wishes.conditions(wish)),
+        only=wishes.conditions(wish),
         order=wish.order,
     )
+    settle = partial(_settled, request, client, spoken)
+    details = await planned(request, body, wish, ask, settle)
+    plain = body.copy() if further else body
+    settled = settle(body)
     return Call(
         body,
-        ask,
+        ask_for(settled, ask),
         stream=body.get("stream") is True,
         headers=headers,
         request_id=request[REQUEST_ID],
         codex=is_codex(headers),
         client_retries=_number(request.headers.get("x-stainless-retry-count"), 0.0) > 0,
-        voice=voice,
+        voice=voice if details is None else Planned(details, voice),
         others=tuple(
-            (twin, evolve(ask, model=other.served, only=(*other.only, *wishes.conditions(wish))))
-            for twin, other in _others(request, client, plain, spoken, further)
+            (twin, ask_for(other, ask)) for twin, other in _others(settle, plain, further)
         ),
     )
 
@@ -108,21 +111,21 @@ def _size(body: Body) -> int:
     return sum(len(body.view(name)) for name in body.names())
 
 
-def _settled(request: web.Request, client: Client, body: Body, spoken: Format) -> Settled:
+def _settled(request: web.Request, client: Client, spoken: Format, body: Body) -> Settled:
     settled = request.app[GATEWAY].reader().settle(body, spoken.name)
     client.check_model(*settled.names)
     return settled
 
 
 def _others(
-    request: web.Request, client: Client, plain: Body, spoken: Format, names: Iterable[str]
+    settle: Callable[[Body], Settled], plain: Body, names: Iterable[str]
 ) -> Iterator[tuple[Body, Settled]]:
     """The request to each other model of ``names`` that can do it and that the client may use."""
     for name in names:
         twin = plain.copy()
         twin.set("model", name)
         try:
-            yield twin, _settled(request, client, twin, spoken)
+            yield twin, settle(twin)
         except Problem:
             continue
 
