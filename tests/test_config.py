@@ -143,7 +143,7 @@ def test_the_example_is_good(
     (tmp_path / "azure.key").write_text("azure-key")
     text = EXAMPLE.read_text()
     if everything:
-        text = re.sub(r"^# (?=\[?\w+(\]| = ))", "", text, flags=re.MULTILINE)
+        text = re.sub(r"^# (?=\[?\w+(\]| = |\.\"))", "", text, flags=re.MULTILINE)
     read = parse(text, tmp_path)
     assert [account.kind for account in read.accounts] == [
         "openai",

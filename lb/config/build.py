@@ -43,7 +43,7 @@ def server(text: ServerText, checks: Checks) -> Server:
     plain = given(
         text,
         *("host", "port", "max_body_mb", "keepalive_s", "patience_s", "drain_s", "deadline_s"),
-        *("tell_account", "log", "log_level"),
+        *("tell_account", "log", "log_level", "error_dialect"),
     )
     if text.data_dir is not None:
         plain["data_dir"] = checks.folder / expanded(text.data_dir)
@@ -67,13 +67,19 @@ def prices(texts: dict[str, PriceText], checks: Checks) -> dict[str, Price]:
     for glob, text in texts.items():
         path = written(("prices", glob))
         checks.globs([glob], path)
-        checks.numbers_and_choices(text, path)
-        if text.input is None or text.output is None:
-            hint = "USD for a million tokens; cached is optional"
-            checks.mistakes.note(path, "needs both input and output", hint)
-            continue
-        found[glob] = Price(text.input, text.output, text.cached)
+        if (told := price(text, path, checks)) is not None:
+            found[glob] = told
     return found
+
+
+def price(text: PriceText, path: str, checks: Checks) -> Price | None:
+    """One price; None where it is not all there."""
+    checks.numbers_and_choices(text, path)
+    if text.input is None or text.output is None:
+        hint = "USD for a million tokens; cached is optional"
+        checks.mistakes.note(path, "needs both input and output", hint)
+        return None
+    return Price(text.input, text.output, text.cached)
 
 
 def routing(text: RoutingText, checks: Checks) -> Routing:

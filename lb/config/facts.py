@@ -6,6 +6,7 @@ from pathlib import Path
 from attrs import field, frozen
 
 from lb.core.account import Account
+from lb.core.models import Catalog
 from lb.core.plans import Key, Plan
 from lb.core.prices import Price
 from lb.core.secret import Secret
@@ -35,6 +36,7 @@ class Server:
     tell_account: bool = True  # the x-lb-account header
     log: str = "auto"  # console, json; auto: console on a terminal
     log_level: str = "info"
+    error_dialect: str = "openai"  # how errors are named: see lb.core.error_names
 
 
 @frozen
@@ -69,6 +71,7 @@ class Config:
     ledger: Ledger = Ledger()
     prices: dict[str, Price] = field(factory=dict)
     fields: dict[str, dict[str, str]] = field(factory=dict)
+    models: Catalog = field(factory=Catalog)
     path: Path | None = None
     demo: bool = False
     secret_files: tuple[Path, ...] = ()

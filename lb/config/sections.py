@@ -26,6 +26,7 @@ class ServerText:
     tell_account: bool | None = None
     log: str | None = None
     log_level: str | None = None
+    error_dialect: str | None = None
 
 
 @frozen
@@ -116,11 +117,25 @@ class LedgerText:
 
 @frozen
 class PriceText:
-    """One ``[prices."glob"]`` as written: USD for a million tokens."""
+    """One ``[prices."glob"]``, or a model's ``prices``, as written: USD for a million tokens."""
 
     input: float | None = None
     cached: float | None = None
     output: float | None = None
+
+
+@frozen
+class ModelText:
+    """One ``[models."NAME"]`` as written."""
+
+    aliases: tuple[str, ...] | None = None
+    served: str | None = None
+    endpoints: tuple[str, ...] | None = None
+    efforts: tuple[str, ...] | None = None
+    modalities: tuple[str, ...] | None = None
+    plans: tuple[str, ...] | None = None
+    prices: PriceText | None = None
+    retired: str | None = None
 
 
 @frozen
@@ -135,3 +150,4 @@ class Text:
     ledger: LedgerText = LedgerText()
     prices: dict[str, PriceText] = field(factory=dict)
     fields: dict[str, dict[str, str]] = field(factory=dict)
+    models: dict[str, ModelText] = field(factory=dict)

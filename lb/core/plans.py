@@ -73,16 +73,16 @@ class Plan:
         """Whether money is limited, so that only models with a price may be used."""
         return self.budget is not None or self.balance_uusd is not None
 
-    def admits(self, model: str) -> bool:
-        """Whether the globs admit ``model``."""
-        if self.deny and admits(self.deny, model):
+    def admits(self, *names: str) -> bool:
+        """Whether the globs admit the model that goes by ``names``."""
+        if self.deny and any(admits(self.deny, name) for name in names):
             return False
-        return not self.models or admits(self.models, model)
+        return not self.models or any(admits(self.models, name) for name in names)
 
-    def check_model(self, model: str) -> None:
-        """Raises: Problem (403) when ``model`` may not be used."""
-        if not self.admits(model):
-            raise forbidden(f"This API key does not have access to model '{model}'")
+    def check_model(self, *names: str) -> None:
+        """Raises: Problem (403) when the model that goes by ``names`` may not be used."""
+        if not self.admits(*names):
+            raise forbidden(f"This API key does not have access to model '{names[0]}'")
 
     def check_effort(self, body: Body, model: str) -> None:
         """Raises: Problem (400) when a request asks for more reasoning than ``max_effort``.

@@ -10,6 +10,7 @@ from lb.adapters.clock import Clock
 from lb.config import Config
 from lb.core.call import Call
 from lb.core.errors import Problem
+from lb.core.models import Reader
 from lb.core.pool import Pool
 from lb.core.prices import Prices
 from lb.proxy.catalog import Catalog
@@ -63,6 +64,13 @@ class Gateway:
             delivery.stop(problem)
         self.behind.cut()
 
+    def reader(self) -> Reader:
+        """Who reads the names of models, by the config and the accounts of now."""
+        return Reader(self.config.models, self.catalog.knows, self._called)
+
+    def _called(self, name: str) -> bool:
+        return any(name in slot.account.names for slot in self.pool.enabled())
+
     def delivery(self, call: Call, received_at: float) -> Delivery:
         """The way back for one request that came at ``received_at`` (unix seconds)."""
         server = self.config.server
@@ -73,4 +81,5 @@ class Gateway:
             keepalive_s=server.keepalive_s,
             behind=self.behind,
             tell_account=server.tell_account,
+            error_dialect=server.error_dialect,
         )
