@@ -171,6 +171,8 @@ def test_the_example_shows_every_key() -> None:
         for section in (
             *(written.ServerText, written.RoutingText, written.AccountText, written.PlanText),
             *(written.BudgetText, written.KeyText, written.LedgerText, written.PriceText),
+            written.GatewayText,
+            written.ModelText,
         )
         for each in section.__attrs_attrs__
     }

@@ -65,6 +65,7 @@ ORDER = (
     "prices",
     "fields",
     "models",
+    "gateway",
 )
 FIRST_WORD = re.compile(r"[^.\[]+")
 HasKeys = Callable[[Config], bool]
@@ -213,6 +214,7 @@ def _read(text: str, checks: Checks, folder: Path | None) -> Config:
         prices=build.prices(written.prices, checks),
         fields=fields,
         models=models.catalog(written.models, plans, checks),
+        gateway=build.gateway(written.gateway, checks),
         secret_files=tuple(dict.fromkeys(checks.files)),
         problems=(*problems, *more),
     )

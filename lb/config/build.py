@@ -10,8 +10,15 @@ from attrs import evolve
 
 from lb.config import folder
 from lb.config.checks import Checks
-from lb.config.facts import Ledger, Routing, Server, expanded
-from lb.config.sections import AccountText, LedgerText, PriceText, RoutingText, ServerText
+from lb.config.facts import Gateway, Ledger, Routing, Server, expanded
+from lb.config.sections import (
+    AccountText,
+    GatewayText,
+    LedgerText,
+    PriceText,
+    RoutingText,
+    ServerText,
+)
 from lb.config.text import Mistakes, given, written
 from lb.core.account import FEATURES, Account
 from lb.core.identity import identity_of
@@ -80,6 +87,15 @@ def price(text: PriceText, path: str, checks: Checks) -> Price | None:
         checks.mistakes.note(path, "needs both input and output", hint)
         return None
     return Price(text.input, text.output, text.cached)
+
+
+def gateway(text: GatewayText, checks: Checks) -> Gateway:
+    """``[gateway]``."""
+    told = given(text, "router_model", "summary_model")
+    for name, model in told.items():
+        if not model:
+            checks.mistakes.note(f"gateway.{name}", "is empty", "leave it out to ask nobody")
+    return Gateway(**told)
 
 
 def routing(text: RoutingText, checks: Checks) -> Routing:

@@ -55,6 +55,14 @@ class Ledger:
 
 
 @frozen
+class Gateway:
+    """Models lb itself asks on the way; empty: none."""
+
+    router_model: str = ""  # which of a request's tags fits
+    summary_model: str = ""  # what the turns said that are left out
+
+
+@frozen
 class Config:
     """Everything the server is told.
 
@@ -72,6 +80,7 @@ class Config:
     prices: dict[str, Price] = field(factory=dict)
     fields: dict[str, dict[str, str]] = field(factory=dict)
     models: Catalog = field(factory=Catalog)
+    gateway: Gateway = Gateway()
     path: Path | None = None
     demo: bool = False
     secret_files: tuple[Path, ...] = ()

@@ -1,5 +1,7 @@
 """What may be written in accounts.toml: the sections as they stand there; None: not written."""
 
+from typing import Any
+
 from attrs import field, frozen
 
 from lb.core.account import Simulation, Timeouts
@@ -93,6 +95,7 @@ class PlanText:
     expires: Expires | None = None
     on_disconnect: str | None = None
     drain_tokens: int | None = None
+    gateway: dict[str, Any] | None = None
 
 
 @frozen
@@ -113,6 +116,14 @@ class LedgerText:
 
     keep_days: int | None = None
     journal_mb: int | None = None
+
+
+@frozen
+class GatewayText:
+    """``[gateway]`` as written."""
+
+    router_model: str | None = None
+    summary_model: str | None = None
 
 
 @frozen
@@ -151,3 +162,4 @@ class Text:
     prices: dict[str, PriceText] = field(factory=dict)
     fields: dict[str, dict[str, str]] = field(factory=dict)
     models: dict[str, ModelText] = field(factory=dict)
+    gateway: GatewayText = GatewayText()

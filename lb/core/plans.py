@@ -10,6 +10,7 @@ from attrs import evolve, field, frozen
 from lb.core.account import admits
 from lb.core.body import Body
 from lb.core.errors import Blame, Problem
+from lb.core.gateway.wish import NOTHING, Wish
 
 UUSD: Final = 1_000_000
 """Micro-USD in a USD."""
@@ -37,7 +38,7 @@ class Plan:
     ``models`` and ``deny`` are globs, and deny wins; an account may be used when ``accounts`` names
     it or it carries one of ``labels``. ``balance_uusd`` is all that was ever paid in;
     ``drain_tokens`` how many tokens an answer may go on for after its client has left, where
-    ``on_disconnect`` is "drain".
+    ``on_disconnect`` is "drain"; ``gateway`` what requests ask of lb itself unless they say.
     """
 
     name: str = ""
@@ -56,6 +57,7 @@ class Plan:
     expires_at: float | None = None
     on_disconnect: str = "abort"
     drain_tokens: int = 0
+    gateway: Wish = NOTHING
 
     @property
     def drains(self) -> int:

@@ -18,6 +18,7 @@ from lb.proxy.deliver import Delivery
 from lb.proxy.dispatch import Dispatch
 from lb.proxy.drain import Behind
 from lb.proxy.keys import Keys
+from lb.proxy.memo import Memo
 from lb.proxy.memory import Memory
 
 
@@ -39,6 +40,7 @@ class Gateway:
     deliveries: set[Delivery] = field(factory=set)
     behind: Behind = field(factory=Behind)
     lag_s: float = 0.0
+    asides: Memo = field(factory=Memo)
     on_drain: set[Callable[[], None]] = field(factory=set)  # how each socket hears of it
 
     def drain(self) -> None:

@@ -6,6 +6,7 @@ Whatever door a request comes in by, it is prepared here, once.
 import asyncio
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
+from typing import TypeVar
 
 from aiohttp import web
 from attrs import frozen
@@ -17,18 +18,19 @@ from lb.core.body import Body
 from lb.core.call import Call
 from lb.core.codex import is_codex
 from lb.core.errors import Problem
-from lb.core.formats import FORMATS, Format, Voice
+from lb.core.formats import FORMATS, Format
 from lb.core.gateway.planning import Planned
 from lb.core.models import Settled
 from lb.core.rules import prepare
 from lb.core.tenancy import Tenant
 from lb.proxy.gateway import Gateway
-from lb.web.asides import Asides, ask_for, planned
+from lb.web.asides import Asides, ask_for, planned, routed, summed_up
 from lb.web.auth import Client, Doorman
 from lb.web.headers import patience_of
 from lb.web.keys import DOORMAN, GATEWAY
 from lb.web.reading import INLINE_BYTES
 
+T = TypeVar("T")
 RESPONSES = FORMATS["responses"]
 
 
@@ -58,19 +60,22 @@ class Visit:
 
 async def call_of(visit: Visit, body: Body) -> Call:
     """The prepared request. Raises: Problem (400, 403, 404, 410) for what is wrong with it."""
-    wish = wishes.taken(body)
+    wish = wishes.taken(body, visit.client.plan.gateway)
     voice = visit.spoken.heard(body)
     needs = prepare(body, visit.doorman.rejectable)
     if visit.doorman.shared:
         keep_apart(visit, body)
-    further = wishes.model_is_chosen(body, wish)
+    if wish is not wishes.NOTHING:
+        voice = await _beside(wishes.hidden, body, wish, voice)
+    ask, deadline = _ask(visit, body, needs, wish), _deadline(visit)
+    asides = Asides(visit.gateway, visit.client, ask, visit.request_id, deadline)
+    further = await routed(asides, body, wish)
     visit.spoken.settled(body)
     if wish is not wishes.NOTHING:
-        voice = await _applied(body, wish, voice)
-    ask, deadline = _ask(visit, body, needs, wish), _deadline(visit)
-    settle = partial(settled, visit, visit.spoken.name)
-    asides = Asides(visit.gateway, visit.client, ask, visit.request_id, deadline)
+        wish = await summed_up(asides, body, wish)
+        await _beside(wishes.pruned, body, wish)
     details = await planned(asides, body, wish, partial(settled, visit, RESPONSES.name))
+    settle = partial(settled, visit, visit.spoken.name)
     plain = body.copy() if further else body
     model = settle(body)
     return Call(
@@ -89,10 +94,11 @@ async def call_of(visit: Visit, body: Body) -> Call:
     )
 
 
-async def _applied(body: Body, wish: wishes.Wish, voice: Voice) -> Voice:
+async def _beside(rule: Callable[..., T], body: Body, *args: object) -> T:
+    """The rule's work, in a thread where the body is large."""
     if sum(len(body.view(name)) for name in body.names()) > INLINE_BYTES:
-        return await asyncio.to_thread(wishes.applied, body, wish, voice)
-    return wishes.applied(body, wish, voice)
+        return await asyncio.to_thread(rule, body, *args)
+    return rule(body, *args)
 
 
 def _ask(visit: Visit, body: Body, needs: frozenset[str], wish: wishes.Wish) -> Ask:
@@ -134,7 +140,7 @@ def settled(visit: Visit, endpoint: str, body: Body) -> Settled:
     found, plan = visit.gateway.reader().settle(body, endpoint), visit.client.plan
     plan.check_model(*found.names, found.served)
     plan.check_effort(body, found.served)
-    if found.model.plans and visit.client.key.source != "none":
+    if found.model.plans and not visit.client.is_in(found.model.plans):
         found.check_plan(plan.name)
     return found
 

@@ -3,11 +3,13 @@
     wish.py       what may be written, read strictly
     models.py     tags, imageGenerationModel
     planning.py   executor:planning:planner
+    asking.py     what a model is asked for on the way: which tag fits, what old turns said
     accounts.py   order, only, zdr
     tools.py, media.py, history.py   what of the request is worth sending
     redact.py, restore.py            private things, hidden on the way up, restored on the way down
 
-A new feature is a field of ``Wish``, a function, and a row in ``RULES``. Nothing is on unless asked
+A new feature is a field of ``Wish``, a function, and a row in ``RULES``. What is private is hidden
+before anything else looks, since some of it asks models, too. Nothing is on unless asked
 for; a request without ``gateway`` passes byte for byte.
 """
 
@@ -22,7 +24,17 @@ from lb.core.gateway.models import model_is_chosen
 from lb.core.gateway.tools import tools_that_fit
 from lb.core.gateway.wish import NOTHING, Wish, taken
 
-__all__ = ["NOTHING", "RULES", "Wish", "applied", "conditions", "model_is_chosen", "taken"]
+__all__ = [
+    "NOTHING",
+    "RULES",
+    "Wish",
+    "applied",
+    "conditions",
+    "hidden",
+    "model_is_chosen",
+    "pruned",
+    "taken",
+]
 
 RULES: dict[str, Callable[[Body, Wish], bool]] = {
     "zdr": nothing_is_kept,
@@ -37,23 +49,37 @@ In order: what is dropped first need not be looked at later.
 
 
 def applied(body: Body, wish: Wish, voice: Voice) -> Voice:
-    """Do to ``body`` what is wished; how the answer is to be said, restored where need be.
+    """Do to ``body`` all that is wished; how the answer is to be said, restored where need be.
 
     Raises: Problem (400) for a wish that cannot be.
     """
+    voice = hidden(body, wish, voice)
+    pruned(body, wish)
+    return voice
+
+
+def pruned(body: Body, wish: Wish) -> None:
+    """Do to ``body`` what RULES do."""
     for name, rule in RULES.items():
         if rule(body, wish):
             body.changed.append(f"gateway.{name}")
+
+
+def hidden(body: Body, wish: Wish, voice: Voice) -> Voice:
+    """Hide in ``body`` what is private; how the answer is to be said, restored.
+
+    Raises: Problem (400) for a pattern that is none.
+    """
     if wish.redact is None:
         return voice
-    from lb.core.gateway.entities import wanted  # the validators load only for those who ask
-    from lb.core.gateway.redact import hidden
+    from lb.core.gateway import redact  # the validators load only for those who ask
+    from lb.core.gateway.entities import wanted
     from lb.core.gateway.restore import Restored
 
     entities = wanted(wish.redact)
     if not entities:
         return voice
-    vault = hidden(body, entities)
+    vault = redact.hidden(body, entities)
     if not vault.originals:
         return voice
     body.changed.append("gateway.redact")

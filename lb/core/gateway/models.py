@@ -19,9 +19,12 @@ _INTENT: Final = re.compile(
 """What a person says who wants an image."""
 
 
-def model_is_chosen(body: Body, wish: Wish) -> tuple[str, ...]:
-    """Set ``model`` by ``tags`` or ``imageGenerationModel``; those to try after it, in order."""
-    models = _of_tag(body, wish) if wish.tags else ()
+def model_is_chosen(body: Body, wish: Wish, tag: str | None = None) -> tuple[str, ...]:
+    """Set ``model`` by ``tags`` or ``imageGenerationModel``; those to try after it, in order.
+
+    ``tag`` is the one a model has judged to fit ("": none does); None: nobody was asked.
+    """
+    models = _of_tag(body, wish, tag) if wish.tags else ()
     if wish.image_generation_model and _asks_for_an_image(body):
         models = (wish.image_generation_model,)
     if models and models[0] != body.get("model"):
@@ -29,12 +32,19 @@ def model_is_chosen(body: Body, wish: Wish) -> tuple[str, ...]:
     return models[1:]
 
 
-def _of_tag(body: Body, wish: Wish) -> tuple[str, ...]:
-    """The models of the tag that fits the last question best; none where no tag does."""
+def check_tags(wish: Wish) -> None:
+    """Raises: Problem (400) for a tag that names no model."""
     for at, tag in enumerate(wish.tags):
         if not tag.models:
             path = f"gateway.tags[{at}].models"
             raise bad_request(f"Invalid '{path}': name at least one model.", path, "invalid_value")
+
+
+def _of_tag(body: Body, wish: Wish, judged: str | None) -> tuple[str, ...]:
+    """The models of the tag that fits the last question best; none where no tag does."""
+    check_tags(wish)
+    if judged is not None:
+        return next((tag.models for tag in wish.tags if tag.name == judged), ())
     texts = [f"{tag.name} {tag.description}" for tag in wish.tags]
     fit = scores(texts, " ".join(questions_of(body)[-1:]))
     return wish.tags[fit.index(max(fit))].models if any(fit) else ()

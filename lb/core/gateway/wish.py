@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from lb.core.body import Body
 from lb.core.errors import bad_request
@@ -73,24 +73,49 @@ class Wish(_Strict, frozen=True):
         """Under either name."""
         return self.chat_history_compression or self.chat_history_optimization or History()
 
+    @property
+    def without_history(self) -> "Wish":
+        """The same, old turns left as they are: they have been seen to."""
+        return structs.replace(self, chat_history_compression=None, chat_history_optimization=None)
+
 
 NOTHING: Final = Wish()
 
 
-def taken(body: Body) -> Wish:
-    """The wish, taken off ``body``. Raises: Problem (400) with the path of what is malformed."""
+def taken(body: Body, default: Wish = NOTHING) -> Wish:
+    """The wish, taken off ``body``; ``default`` says what it does not say, key by key.
+
+    Raises: Problem (400) with the path of what is malformed.
+    """
     if FIELD not in body:
-        return NOTHING
+        return default
     told = body.get(FIELD)
     body.drop(FIELD, told=False)
-    if told is None:
-        return NOTHING
+    return default if told is None else over(read(told), told, default)
+
+
+def read(told: Any) -> Wish:
+    """What was written. Raises: Problem (400) with the path of what is malformed."""
     try:
         wish = msgspec.convert(_without_nulls(told), Wish)
     except msgspec.ValidationError as error:
         raise _malformed(str(error)) from None
     _check_scores(wish)
     return wish
+
+
+def over(wish: Wish, told: dict[str, Any], default: Wish) -> Wish:
+    """``wish``, which was read from ``told``, before ``default``."""
+    if default is NOTHING:
+        return wish
+    names = zip(Wish.__struct_encode_fields__, Wish.__struct_fields__, strict=True)
+    own = {name: getattr(wish, name) for key, name in names if told.get(key) is not None}
+    if not own.keys().isdisjoint(_HISTORY):
+        own = {**dict.fromkeys(_HISTORY), **own}
+    return structs.replace(default, **own)
+
+
+_HISTORY: Final = ("chat_history_compression", "chat_history_optimization")
 
 
 def _without_nulls(told: Any) -> Any:
