@@ -17,6 +17,7 @@ from lb import config as configuration
 from lb.adapters import logs, prices, transport
 from lb.adapters.clock import Clock
 from lb.adapters.credentials import Credentials
+from lb.adapters.limits import allow_many_connections
 from lb.adapters.simulator import Simulator
 from lb.adapters.sockets import Sockets
 from lb.adapters.stores import StoreAway
@@ -235,6 +236,7 @@ def serve(config: Config) -> None:
     import uvloop
 
     logs.set_up(config.server.log, config.server.log_level)
+    allow_many_connections()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_serve(config))
 

@@ -111,6 +111,7 @@ class Slot:
     picked: int = 0  # the pool's count of picks when this one was last picked
     probe_until: float = 0.0
     canary_at: float = 0.0
+    measured_at: float = 0.0
 
     def __attrs_post_init__(self) -> None:
         """A new slot may use all the places the account allows."""

@@ -146,8 +146,8 @@ class Tries:
     def _identified(self, call: Call, attempt: Attempt, outgoing: Outgoing) -> Outgoing:
         own = call.headers.get("x-client-request-id") if call.codex else None
         attempt.request_id = own or f"lb_{token_hex(16)}"
-        headers = {**outgoing.headers, "x-client-request-id": attempt.request_id}
-        return evolve(outgoing, headers=headers)
+        outgoing.headers["x-client-request-id"] = attempt.request_id
+        return outgoing
 
     async def open(self, call: Call, attempt: Attempt, answer: Answer) -> Opened:
         """Read on until the account has shown that it answers.

@@ -11,6 +11,7 @@ from random import Random
 
 from attrs import define, evolve, field
 
+from lb.adapters.answers import Answer
 from lb.adapters.clock import Clock
 from lb.adapters.credentials import needs_login
 from lb.core import events
@@ -30,6 +31,7 @@ from lb.proxy.hunt import Hunt
 from lb.proxy.waiting import Queue, Waiter
 
 SPARE_ATTEMPTS = 8  # beyond one for each account: refusals are unbilled and cheap
+MEASURE_S = 0.1  # reading windows costs as much as choosing the account
 MORE_LAPS = 2  # when everybody was tried once and only soft faults were seen
 BACKOFF_S = 0.1  # before another lap: doubles, full jitter
 SIDE_EFFECTS = frozenset({"background", "conversation"})  # of a request, beyond tokens
@@ -106,12 +108,19 @@ class Dispatch:
     async def _asked(self, hunt: Hunt, attempt: Attempt) -> Opened:
         answer = await self.tries.begin(hunt.call, attempt)
         attempt.slot.origin.answered()
-        windows = attempt.kind.windows(answer.headers, self.clock.now())
-        if windows:
-            self.learn(events.Measured(attempt.slot.id, self.clock.now(), windows))
+        self._measure(attempt, answer)
         opened = await self.tries.open(hunt.call, attempt, answer)
         self._succeeded(hunt, opened)
         return opened
+
+    def _measure(self, attempt: Attempt, answer: Answer) -> None:
+        """What the head says of usage windows; of an account in full flow only now and then."""
+        now, slot = self.clock.now(), attempt.slot
+        if answer.status == 200 and now < slot.measured_at + MEASURE_S:
+            return
+        if windows := attempt.kind.windows(answer.headers, now):
+            slot.measured_at = now
+            self.learn(events.Measured(slot.id, now, windows))
 
     def _succeeded(self, hunt: Hunt, opened: Opened) -> None:
         attempt, now = opened.attempt, self.clock.now()
