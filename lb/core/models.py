@@ -7,6 +7,7 @@ effort suffix (``:high``). Names of models that really are called so (``llama3:8
 
 import re
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any, Final
 
 from attrs import field, frozen
@@ -33,6 +34,7 @@ SUFFIXES: Final = {
 EFFORTS: Final = ("none", "minimal", "low", "medium", "high", "xhigh")
 MODALITIES: Final = ("text", "image", "file", "audio")
 
+MOST_NAMES: Final = 4096  # names whose model is remembered
 _PART: Final = re.compile(rb'"type"\s*:\s*"input_(image|file|audio)"')
 _WILD: Final = frozenset("*?[")
 
@@ -71,6 +73,7 @@ class Catalog:
     models: Mapping[str, Model] = field(factory=dict)
     _exact: dict[str, Model] = field(init=False, repr=False)
     _families: tuple[Model, ...] = field(init=False, repr=False)
+    _found: dict[str, Model | None] = field(factory=dict, init=False, repr=False, eq=False)
 
     @_exact.default
     def _by_name(self) -> dict[str, Model]:
@@ -99,10 +102,12 @@ class Catalog:
 
     def find(self, name: str) -> Model | None:
         """The model of this name or alias, else the narrowest family it belongs to."""
-        found = self._exact.get(name)
-        if found is not None:
-            return found
-        return next((family for family in self._families if spelt_out(family.name, name)), None)
+        if name not in self._found:
+            if len(self._found) >= MOST_NAMES:  # clients choose them
+                self._found.clear()
+            of = (family for family in self._families if spelt_out(family.name, name))
+            self._found[name] = self._exact.get(name) or next(of, None)
+        return self._found[name]
 
 
 def spelt_out(glob: str, name: str) -> bool:
@@ -266,14 +271,25 @@ def _check_effort(model: Model, name: str, effort: str, param: str) -> None:
 
 
 def _check_modalities(model: Model, name: str, body: Body) -> None:
-    if model.modalities is None or set(model.modalities) >= set(MODALITIES):
+    lacking = _lacking(model.modalities)
+    if lacking is None or not body.has(lacking):
         return
+    assert model.modalities is not None
     for found in _PART.finditer(body.view("input")):
         modality = found[1].decode()
         if modality not in model.modalities:
             takes = ", ".join(model.modalities)
             message = f"The model '{name}' does not take {modality} input; it takes: {takes}."
             raise _unsupported(message, "input")
+
+
+@cache
+def _lacking(modalities: tuple[str, ...] | None) -> re.Pattern[bytes] | None:
+    """What a body of parts that are not among ``modalities`` holds; None: there are no such."""
+    lacking = set(MODALITIES[1:]) - set(modalities or MODALITIES)
+    return (
+        re.compile(b"|".join(f'"input_{name}"'.encode() for name in lacking)) if lacking else None
+    )
 
 
 def _unsupported(message: str, param: str) -> Problem:

@@ -10,6 +10,7 @@ from attrs import evolve, field, frozen
 from lb.core.account import admits
 
 _SNAPSHOT: Final = re.compile(r"-20\d\d-\d\d-\d\d$")
+_MOST_NAMES: Final = 4096  # whose price is remembered
 _NANO: Final = 1000  # prices are reckoned in nano-USD a token
 
 
@@ -45,9 +46,17 @@ class Prices:
     models: Mapping[str, Price] = field(factory=dict)
     date: str = ""
     source: str = ""
+    _found: dict[str, Price | None] = field(factory=dict, init=False, repr=False, eq=False)
 
     def price(self, model: str) -> Price | None:
         """The price of ``model``: by the longest of one's own globs; None: nobody knows it."""
+        if model not in self._found:
+            if len(self._found) >= _MOST_NAMES:  # clients choose them
+                self._found.clear()
+            self._found[model] = self._look_up(model)
+        return self._found[model]
+
+    def _look_up(self, model: str) -> Price | None:
         plain = _SNAPSHOT.sub("", model)
         return (
             _by_glob(self.own, model)

@@ -13,7 +13,7 @@ from typing import Any
 import structlog
 from attrs import evolve, frozen
 
-from lb.core.account import Ask
+from lb.core.account import Ask, Only
 from lb.core.body import Body
 from lb.core.call import Call
 from lb.core.errors import Problem
@@ -32,9 +32,16 @@ _OF_INPUT = frozenset({"file_id"})
 _log = structlog.get_logger()
 
 
-def ask_for(settled: Settled, ask: Ask) -> Ask:
-    """``ask`` for the model that was settled on."""
-    return evolve(ask, model=settled.served, only=(*settled.only, *ask.only))
+@frozen
+class Wanted:
+    """What a request wants of an account, but for the model."""
+
+    ask: Callable[..., Ask]
+    only: tuple[Only, ...]
+
+    def of(self, settled: Settled) -> Ask:
+        """The same, of the model that was settled on."""
+        return self.ask(model=settled.served, only=(*settled.only, *self.only))
 
 
 @frozen
@@ -43,7 +50,7 @@ class Asides:
 
     gateway: Gateway
     client: Client
-    ask: Ask
+    wanted: Wanted
     request_id: str
     deadline: float
 
@@ -52,7 +59,7 @@ class Asides:
 
         Nothing is asked that would take the place of the request itself.
         """
-        ask = ask_for(settled, self.ask)
+        ask = self.wanted.of(settled)
         asked = evolve(ask, needs=ask.needs & _OF_INPUT, session="")
         request_id = f"{self.request_id}_{what}"
         call = Call(question, asked, stream=False, request_id=request_id, deadline=self.deadline)

@@ -24,7 +24,7 @@ from lb.core.models import Settled
 from lb.core.rules import prepare
 from lb.core.tenancy import Tenant
 from lb.proxy.gateway import Gateway
-from lb.web.asides import Asides, ask_for, planned, routed, summed_up
+from lb.web.asides import Asides, Wanted, planned, routed, summed_up
 from lb.web.auth import Client, Doorman
 from lb.web.headers import patience_of
 from lb.web.keys import DOORMAN, GATEWAY
@@ -67,8 +67,8 @@ async def call_of(visit: Visit, body: Body) -> Call:
         keep_apart(visit, body)
     if wish is not wishes.NOTHING:
         voice = await _beside(wishes.hidden, body, wish, voice)
-    ask, deadline = _ask(visit, body, needs, wish), _deadline(visit)
-    asides = Asides(visit.gateway, visit.client, ask, visit.request_id, deadline)
+    wanted, deadline = _wanted(visit, body, needs, wish), _deadline(visit)
+    asides = Asides(visit.gateway, visit.client, wanted, visit.request_id, deadline)
     further = await routed(asides, body, wish)
     visit.spoken.settled(body)
     if wish is not wishes.NOTHING:
@@ -80,7 +80,7 @@ async def call_of(visit: Visit, body: Body) -> Call:
     model = settle(body)
     return Call(
         body,
-        ask_for(model, ask),
+        wanted.of(model),
         stream=body.get("stream") is True,
         headers=visit.headers,
         request_id=visit.request_id,
@@ -89,7 +89,7 @@ async def call_of(visit: Visit, body: Body) -> Call:
         drain_tokens=visit.client.plan.drains,
         voice=voice if details is None else Planned(details, voice),
         others=tuple(
-            (twin, ask_for(other, ask)) for twin, other in _others(visit, settle, plain, further)
+            (twin, wanted.of(other)) for twin, other in _others(visit, settle, plain, further)
         ),
     )
 
@@ -101,12 +101,12 @@ async def _beside(rule: Callable[..., T], body: Body, *args: object) -> T:
     return rule(body, *args)
 
 
-def _ask(visit: Visit, body: Body, needs: frozenset[str], wish: wishes.Wish) -> Ask:
+def _wanted(visit: Visit, body: Body, needs: frozenset[str], wish: wishes.Wish) -> Wanted:
     """What is wanted of an account, but for the model."""
     anchors, bound = affinity.anchors_of(visit.headers, body)
     plan = visit.client.plan
-    return Ask(
-        model="",
+    ask = partial(
+        Ask,
         client=visit.client.name,
         needs=needs,
         accounts=plan.accounts,
@@ -114,9 +114,9 @@ def _ask(visit: Visit, body: Body, needs: frozenset[str], wish: wishes.Wish) -> 
         anchors=anchors,
         session=affinity.session_of(visit.headers, body),
         bound=bound,
-        only=wishes.conditions(wish),
         order=wish.order,
     )
+    return Wanted(ask, wishes.conditions(wish))
 
 
 def _deadline(visit: Visit) -> float:
