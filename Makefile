@@ -4,6 +4,7 @@
 # make chaos   10,000 requests against a pool that fails in every way
 # make bench   how much lb adds to a request
 # make codex   the real Codex CLI against lb
+# make sdk     LangChain, and the JavaScript clients (npm): openai, Vercel AI SDK, LangChain
 # Needs Python 3.11 or later; another one than python3: make PYTHON=python3.12 run
 
 PYTHON ?= python3
@@ -11,7 +12,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: run test check chaos bench codex clean
+.PHONY: run test check chaos bench codex sdk clean
 
 run: $(VENV)/.run
 	@exec $(BIN)/lb serve $(ARGS)
@@ -34,8 +35,13 @@ bench: $(VENV)/.dev
 codex: $(VENV)/.dev
 	$(BIN)/python -m pytest -m codex -rs $(ARGS)
 
+sdk: $(VENV)/.dev
+	$(PIP) install --editable ".[sdk]"
+	cd tests/node && npm install --no-audit --no-fund --no-package-lock --loglevel=error
+	$(BIN)/python -m pytest -m "sdk or not sdk" -rs tests/test_node_sdks.py tests/test_chat_sdk.py $(ARGS)
+
 clean:
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf tests/node/node_modules $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The stamps: what is installed is installed again only when pyproject.toml has changed.

@@ -17,6 +17,9 @@ through, the *web* lets people in. Imports only point down:
         ledger.py       what a request used, as facts; book.py folds them into rows
         health.py       the state machine of an account, a table of data
         rules/          request body -> request body, in order
+        models.py       what a model's name means: prefix, alias, effort; what it can do
+        formats/        how clients speak: responses, chat
+        gateway/        what a request asks of us: order, only, zdr, redact, what is worth sending
         upstreams/      the dialects: openai, chatgpt, azure, compatible, simulated
         strategies/     which of those that may serve does
 

@@ -39,8 +39,8 @@ from lb.proxy.memory import Memory
 from lb.proxy.notices import Notices, welcome_back
 from lb.proxy.upkeep import Upkeep
 from lb.web.admin.live import publish
+from lb.web.admitting import shutting_down
 from lb.web.auth import Doorman
-from lb.web.endpoints.responses import shutting_down
 from lb.web.keys import DOORMAN, GATEWAY, LISTENERS
 from lb.web.middlewares import canonical
 from lb.web.routes import add_routes
@@ -75,7 +75,9 @@ class Running:
         self._tell_problems(config)
         gateway.dispatch.patience_s = config.server.patience_s
         gateway.dispatch.tries.credentials.seals = seals_of(config)
-        gateway.dispatch.books.prices = gateway.prices.overruled(config.prices)
+        gateway.dispatch.books.prices = gateway.prices.overruled(
+            config.prices, config.models.prices
+        )
         self.simulator.update(simulated(config.accounts))
         accounts = located(config.accounts, self.simulator)
         gateway.pool.update(accounts, STRATEGIES[config.routing.strategy])
@@ -191,7 +193,8 @@ async def _built(config: Config, rng: Random, stack: AsyncExitStack) -> Running:
             notices.heard(event)
         publish(app[LISTENERS], event, changed=changed)
 
-    books = Books(clock, memory.note, prices.shipped().overruled(config.prices))
+    told = prices.shipped().overruled(config.prices, config.models.prices)
+    books = Books(clock, memory.note, told)
     dispatch = Dispatch(pool, tries, clock, rng, on_event, books)
     dispatch.patience_s = config.server.patience_s
     catalog = Catalog(pool, tries, clock, config.server.data_dir / "models.json")

@@ -143,7 +143,7 @@ def test_the_example_is_good(
     (tmp_path / "azure.key").write_text("azure-key")
     text = EXAMPLE.read_text()
     if everything:
-        text = re.sub(r"^# (?=\[?\w+(\]| = ))", "", text, flags=re.MULTILINE)
+        text = re.sub(r"^# (?=\[?\w+(\]| = |\.\"))", "", text, flags=re.MULTILINE)
     read = parse(text, tmp_path)
     assert [account.kind for account in read.accounts] == [
         "openai",
@@ -172,6 +172,8 @@ def test_the_example_shows_every_key() -> None:
         for section in (
             *(written.ServerText, written.RoutingText, written.AccountText, written.PlanText),
             *(written.BudgetText, written.KeyText, written.LedgerText, written.PriceText),
+            written.GatewayText,
+            written.ModelText,
         )
         for each in section.__attrs_attrs__
     }

@@ -56,6 +56,7 @@ def set_up(mode: str = "auto", level: str = "info", stream: BinaryIO | None = No
     root.handlers[:] = [Routed()]
     root.setLevel(max(LEVELS[level], logging.INFO))
     logging.getLogger("asyncio").setLevel(logging.WARNING)
+    logging.getLogger("bm25s").disabled = True  # sets its own level to debug when imported
 
 
 def cleaned(_: WrappedLogger, __: str, event: EventDict) -> EventDict:

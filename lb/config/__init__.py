@@ -6,6 +6,7 @@
     build.py     what it means: accounts, the server
     folder.py    accounts.d: logins that are accounts by being there
     plans.py     what client keys may do: plans, keys, limits of their own
+    models.py    what it says of models, over models.toml, which ships with the package
     facts.py     the result: Config and its parts
     advice.py    what works but should not stay so
 
@@ -19,7 +20,7 @@ from typing import Any
 
 from attrs import evolve
 
-from lb.config import build
+from lb.config import build, models
 from lb.config import folder as logins
 from lb.config import plans as client_plans
 from lb.config.advice import warnings
@@ -28,6 +29,7 @@ from lb.config.facts import Config, Routing, Server, expanded
 from lb.config.folder import folder_for
 from lb.config.text import ConfigError, Mistake, Mistakes, read, shown
 from lb.core.account import Account, Simulation
+from lb.core.models import Catalog
 from lb.core.plans import Key, Plan
 
 __all__ = [
@@ -62,6 +64,8 @@ ORDER = (
     "ledger",
     "prices",
     "fields",
+    "models",
+    "gateway",
 )
 FIRST_WORD = re.compile(r"[^.\[]+")
 HasKeys = Callable[[Config], bool]
@@ -139,7 +143,12 @@ def demo() -> Config:
         for name, behaviour in behaviours.items()
     )
     server = Server(data_dir=Server().data_dir / "demo")
-    return Config(server=server, accounts=build.with_fields(accounts, {}), demo=True)
+    return Config(
+        server=server,
+        accounts=build.with_fields(accounts, {}),
+        models=Catalog(models.shipped()),
+        demo=True,
+    )
 
 
 def may_bind(config: Config) -> bool:
@@ -204,6 +213,8 @@ def _read(text: str, checks: Checks, folder: Path | None) -> Config:
         ledger=build.ledger(written.ledger, checks),
         prices=build.prices(written.prices, checks),
         fields=fields,
+        models=models.catalog(written.models, plans, checks),
+        gateway=build.gateway(written.gateway, checks),
         secret_files=tuple(dict.fromkeys(checks.files)),
         problems=(*problems, *more),
     )

@@ -10,8 +10,15 @@ from attrs import evolve
 
 from lb.config import folder
 from lb.config.checks import Checks
-from lb.config.facts import Ledger, Routing, Server, expanded
-from lb.config.sections import AccountText, LedgerText, PriceText, RoutingText, ServerText
+from lb.config.facts import Gateway, Ledger, Routing, Server, expanded
+from lb.config.sections import (
+    AccountText,
+    GatewayText,
+    LedgerText,
+    PriceText,
+    RoutingText,
+    ServerText,
+)
 from lb.config.text import Mistakes, given, written
 from lb.core.account import FEATURES, Account
 from lb.core.identity import identity_of
@@ -43,7 +50,7 @@ def server(text: ServerText, checks: Checks) -> Server:
     plain = given(
         text,
         *("host", "port", "max_body_mb", "keepalive_s", "patience_s", "drain_s", "deadline_s"),
-        *("tell_account", "seal_logins", "log", "log_level"),
+        *("tell_account", "seal_logins", "log", "log_level", "error_dialect"),
     )
     if text.data_dir is not None:
         plain["data_dir"] = checks.folder / expanded(text.data_dir)
@@ -67,13 +74,28 @@ def prices(texts: dict[str, PriceText], checks: Checks) -> dict[str, Price]:
     for glob, text in texts.items():
         path = written(("prices", glob))
         checks.globs([glob], path)
-        checks.numbers_and_choices(text, path)
-        if text.input is None or text.output is None:
-            hint = "USD for a million tokens; cached is optional"
-            checks.mistakes.note(path, "needs both input and output", hint)
-            continue
-        found[glob] = Price(text.input, text.output, text.cached)
+        if (told := price(text, path, checks)) is not None:
+            found[glob] = told
     return found
+
+
+def price(text: PriceText, path: str, checks: Checks) -> Price | None:
+    """One price; None where it is not all there."""
+    checks.numbers_and_choices(text, path)
+    if text.input is None or text.output is None:
+        hint = "USD for a million tokens; cached is optional"
+        checks.mistakes.note(path, "needs both input and output", hint)
+        return None
+    return Price(text.input, text.output, text.cached)
+
+
+def gateway(text: GatewayText, checks: Checks) -> Gateway:
+    """``[gateway]``."""
+    told = given(text, "router_model", "summary_model")
+    for name, model in told.items():
+        if not model:
+            checks.mistakes.note(f"gateway.{name}", "is empty", "leave it out to ask nobody")
+    return Gateway(**told)
 
 
 def routing(text: RoutingText, checks: Checks) -> Routing:

@@ -18,6 +18,7 @@ from attrs import define, field
 from lb.config.facts import expanded
 from lb.config.text import Mistakes, given, harmless, shown, suggestion, visible
 from lb.core.account import Account
+from lb.core.error_names import DIALECTS
 from lb.core.identity import Identity
 from lb.core.plans import EFFORTS, ON_DISCONNECT, PERIODS
 from lb.core.secret import Secret
@@ -77,6 +78,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "max_effort": EFFORTS,
     "on_disconnect": ON_DISCONNECT,
     "per": PERIODS,
+    "error_dialect": tuple(DIALECTS),
 }
 """What a text may be, by its name."""
 

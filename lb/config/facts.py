@@ -6,6 +6,7 @@ from pathlib import Path
 from attrs import field, frozen
 
 from lb.core.account import Account
+from lb.core.models import Catalog
 from lb.core.plans import Key, Plan
 from lb.core.prices import Price
 from lb.core.secret import Secret
@@ -36,6 +37,7 @@ class Server:
     seal_logins: bool | None = None  # at rest, in accounts.d; None: if LB_SECRET_KEY is set
     log: str = "auto"  # console, json; auto: console on a terminal
     log_level: str = "info"
+    error_dialect: str = "openai"  # how errors are named: see lb.core.error_names
 
 
 @frozen
@@ -51,6 +53,14 @@ class Ledger:
 
     keep_days: int = 90  # older rows are kept as sums of their day
     journal_mb: int = 256  # MiB; beyond, requests go on without a row
+
+
+@frozen
+class Gateway:
+    """Models lb itself asks on the way; empty: none."""
+
+    router_model: str = ""  # which of a request's tags fits
+    summary_model: str = ""  # what the turns said that are left out
 
 
 @frozen
@@ -70,6 +80,8 @@ class Config:
     ledger: Ledger = Ledger()
     prices: dict[str, Price] = field(factory=dict)
     fields: dict[str, dict[str, str]] = field(factory=dict)
+    models: Catalog = field(factory=Catalog)
+    gateway: Gateway = Gateway()
     path: Path | None = None
     demo: bool = False
     secret_files: tuple[Path, ...] = ()

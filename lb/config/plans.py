@@ -21,6 +21,9 @@ from lb.config.text import (
     suggestion,
     visible,
 )
+from lb.core.errors import Problem
+from lb.core.gateway import wish
+from lb.core.gateway.wish import Wish
 from lb.core.keyring import Record
 from lb.core.plans import UUSD, Budget, Key, Plan, with_overrides
 
@@ -85,7 +88,19 @@ def overrides(text: PlanText, path: str, checks: Checks) -> dict[str, Any]:
     if text.drain_tokens and text.on_disconnect == "abort":
         hint = 'on_disconnect = "drain"'
         checks.mistakes.note(f"{path}.drain_tokens", "means nothing where answers end", hint)
+    if text.gateway is not None:
+        told["gateway"] = _wish(text.gateway, path, checks)
     return told
+
+
+def _wish(told: dict[str, Any], path: str, checks: Checks) -> Wish:
+    """The ``gateway`` object of those who write none."""
+    try:
+        return wish.read(told)
+    except Problem as problem:
+        what = problem.message.partition("': ")[2]
+        checks.mistakes.note(f"{path}.{problem.param}", what, "as in a request's gateway object")
+        return wish.NOTHING
 
 
 def stored(raw: Mapping[str, Any], config: Config) -> dict[str, Any]:

@@ -1,5 +1,7 @@
 """What may be written in accounts.toml: the sections as they stand there; None: not written."""
 
+from typing import Any
+
 from attrs import field, frozen
 
 from lb.core.account import Simulation, Timeouts
@@ -27,6 +29,7 @@ class ServerText:
     seal_logins: bool | None = None
     log: str | None = None
     log_level: str | None = None
+    error_dialect: str | None = None
 
 
 @frozen
@@ -93,6 +96,7 @@ class PlanText:
     expires: Expires | None = None
     on_disconnect: str | None = None
     drain_tokens: int | None = None
+    gateway: dict[str, Any] | None = None
 
 
 @frozen
@@ -116,12 +120,34 @@ class LedgerText:
 
 
 @frozen
+class GatewayText:
+    """``[gateway]`` as written."""
+
+    router_model: str | None = None
+    summary_model: str | None = None
+
+
+@frozen
 class PriceText:
-    """One ``[prices."glob"]`` as written: USD for a million tokens."""
+    """One ``[prices."glob"]``, or a model's ``prices``, as written: USD for a million tokens."""
 
     input: float | None = None
     cached: float | None = None
     output: float | None = None
+
+
+@frozen
+class ModelText:
+    """One ``[models."NAME"]`` as written."""
+
+    aliases: tuple[str, ...] | None = None
+    served: str | None = None
+    endpoints: tuple[str, ...] | None = None
+    efforts: tuple[str, ...] | None = None
+    modalities: tuple[str, ...] | None = None
+    plans: tuple[str, ...] | None = None
+    prices: PriceText | None = None
+    retired: str | None = None
 
 
 @frozen
@@ -136,3 +162,5 @@ class Text:
     ledger: LedgerText = LedgerText()
     prices: dict[str, PriceText] = field(factory=dict)
     fields: dict[str, dict[str, str]] = field(factory=dict)
+    models: dict[str, ModelText] = field(factory=dict)
+    gateway: GatewayText = GatewayText()

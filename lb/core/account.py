@@ -14,6 +14,28 @@ FEATURES = frozenset(
 )
 """State a request can lean on; an account names in ``supports`` what it keeps."""
 
+PROVIDERS: dict[str, tuple[str, ...]] = {
+    "openai": ("openai",),
+    "chatgpt": ("chatgpt", "openai"),
+    "azure": ("azure", "openai"),
+    "compatible": ("compatible",),
+    "simulated": ("simulated", "openai"),
+}
+"""Kind of an account -> what a model's prefix (``openai/gpt-5.5``) may call it."""
+
+
+@frozen
+class Only:
+    """A condition an account must fulfil: to go by one of ``names``.
+
+    ``why`` says who set it, for the message when nobody fulfils it; ``labels`` whether labels alone
+    count, not ids, kinds or providers.
+    """
+
+    names: frozenset[str]
+    why: str
+    labels: bool = False
+
 
 @frozen
 class Timeouts:
@@ -60,6 +82,15 @@ class Account:
     websocket: str = ""  # never | as_client | always; empty: as the kind is used to
     enabled: bool = True
 
+    @property
+    def names(self) -> frozenset[str]:
+        """All it goes by: id, labels, kind, providers."""
+        return self.labels | {self.id, self.kind, *PROVIDERS.get(self.kind, ())}
+
+    def fulfils(self, only: tuple[Only, ...]) -> bool:
+        """Whether it goes by one of the names of every condition."""
+        return all(each.names & (self.labels if each.labels else self.names) for each in only)
+
     def takes(self, needs: frozenset[str]) -> bool:
         """Whether the account rejects none of the request fields in ``needs``."""
         return not needs or all(self.fields.get(need) != "reject" for need in needs)
@@ -79,6 +110,8 @@ class Ask:
     account that have the endpoint (empty: all); ``bound`` whether the request is lost without the
     anchors, so that only their owner can serve it. ``accounts`` and ``labels`` are what the
     client's key is limited to: an account named there, or with such a label; both empty: any.
+    ``only`` are conditions every account must fulfil, ``order`` the names of accounts to be
+    preferred, best first.
     """
 
     model: str
@@ -90,12 +123,19 @@ class Ask:
     session: str = ""
     bound: bool = False
     kinds: frozenset[str] = frozenset()
+    only: tuple[Only, ...] = ()
+    order: tuple[str, ...] = ()
 
     def may_use(self, account: Account) -> bool:
         """Whether the client's key may be served by ``account``."""
         if not self.accounts and not self.labels:
             return True
         return account.id in self.accounts or not self.labels.isdisjoint(account.labels)
+
+    def rank(self, account: Account) -> int:
+        """How soon ``order`` wants the account: 0 first."""
+        names = account.names if self.order else frozenset()
+        return next((at for at, name in enumerate(self.order) if name in names), len(self.order))
 
 
 def admits(globs: tuple[str, ...], name: str) -> bool:

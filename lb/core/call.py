@@ -6,6 +6,8 @@ from attrs import define, field, frozen
 
 from lb.core.account import Ask
 from lb.core.body import Body
+from lb.core.formats.responses import NATIVE
+from lb.core.formats.voice import Voice
 
 
 @define
@@ -14,7 +16,9 @@ class Call:
 
     ``headers`` are the client's, lower-case, already cut to what may go upstream; ``deadline`` is
     when the client stops waiting (unix seconds, None: it never said); ``stream`` whether the
-    *client* asked for a stream; ``codex`` whether the client is a Codex CLI.
+    *client* asked for a stream; ``codex`` whether the client is a Codex CLI; ``voice`` how the
+    client is to be answered; ``others`` the same request to other models, for when nobody serves
+    this one, best first.
     """
 
     body: Body
@@ -30,6 +34,8 @@ class Call:
     increment: Body | None = None  # the same request, on from ``previous_id``
     previous_id: str = ""
     drain_tokens: int = 0  # what may still be generated after the client has left; 0: cut at once
+    voice: Voice = NATIVE
+    others: tuple[tuple[Body, Ask], ...] = ()
 
 
 @frozen

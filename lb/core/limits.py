@@ -83,6 +83,15 @@ class Meter:
         """What was used in the current period."""
         return self.periods[per].roll(now)
 
+    def room(self, now: float) -> float:
+        """How many requests, one after the other, their limits still let in now."""
+        plan, left = self.plan, inf
+        if plan.rpm is not None:
+            left = plan.rpm - self.requests.used(now)
+        if plan.rpd is not None:
+            left = min(left, plan.rpd - self.spent("day", now).requests)
+        return left
+
     def _requests_over(self, plan: Plan, now: float) -> Iterable[Over]:
         if plan.max_parallel is not None and self.in_flight >= plan.max_parallel:
             yield Over("max_parallel", plan.max_parallel, self.in_flight, 0, SOON_S)

@@ -30,6 +30,7 @@ _PHRASES = {
     Verdict.MODEL: "not offering the model",
     Verdict.KIND: "without the endpoint",
     Verdict.FIELD: "not taking a field of the request",
+    Verdict.ONLY: "not among those the request allows",
 }
 _ANY_MOMENT = SERVES | {Verdict.BUSY, Verdict.PROBING}
 NO_ACCOUNT = (
@@ -47,8 +48,11 @@ def nobody(pool: Pool, ask: Ask, now: float) -> Problem:
     if not slots:
         limited = bool(ask.accounts or ask.labels) and any(True for _ in pool.enabled())
         return _unavailable(NOT_FOR_THIS_KEY if limited else NO_ACCOUNT)
+    if (unmet := _unmet(slots, ask)) is not None:
+        return _unavailable(unmet)
     verdicts = {slot.id: slot.judge(ask, now) for slot in slots}
-    if all(verdict is Verdict.MODEL for verdict in verdicts.values()):
+    slots = [slot for slot in slots if verdicts[slot.id] is not Verdict.ONLY]
+    if all(verdicts[slot.id] is Verdict.MODEL for slot in slots):
         return _no_such_model(ask)
     if all(verdict in NEVER for verdict in verdicts.values()) and ask.kinds:
         return _no_such_endpoint(ask)
@@ -66,6 +70,16 @@ def nobody(pool: Pool, ask: Ask, now: float) -> Problem:
     if left == {Verdict.BLOCKED}:
         return _no_such_model(ask)
     return _unavailable(f"No account can serve this now: {told}.", soonest, now)
+
+
+def _unmet(slots: list[Slot], ask: Ask) -> str | None:
+    """Which condition of the request leaves no account, in words; None when some are left."""
+    for number, only in enumerate(ask.only, 1):
+        if not any(slot.account.fulfils(ask.only[:number]) for slot in slots):
+            names = ", ".join(sorted(only.names))
+            what = "is labelled" if only.labels else "goes by the name"
+            return f"No account is left: {only.why} allows only those that {what} {names}."
+    return None
 
 
 def describe(slots: list[Slot], ask: Ask | None, now: float) -> str:

@@ -10,6 +10,7 @@ from attrs import evolve, field, frozen
 from lb.core.account import admits
 from lb.core.body import Body
 from lb.core.errors import Blame, Problem
+from lb.core.gateway.wish import NOTHING, Wish
 
 UUSD: Final = 1_000_000
 """Micro-USD in a USD."""
@@ -37,7 +38,7 @@ class Plan:
     ``models`` and ``deny`` are globs, and deny wins; an account may be used when ``accounts`` names
     it or it carries one of ``labels``. ``balance_uusd`` is all that was ever paid in;
     ``drain_tokens`` how many tokens an answer may go on for after its client has left, where
-    ``on_disconnect`` is "drain".
+    ``on_disconnect`` is "drain"; ``gateway`` what requests ask of lb itself unless they say.
     """
 
     name: str = ""
@@ -56,6 +57,7 @@ class Plan:
     expires_at: float | None = None
     on_disconnect: str = "abort"
     drain_tokens: int = 0
+    gateway: Wish = NOTHING
 
     @property
     def drains(self) -> int:
@@ -73,16 +75,16 @@ class Plan:
         """Whether money is limited, so that only models with a price may be used."""
         return self.budget is not None or self.balance_uusd is not None
 
-    def admits(self, model: str) -> bool:
-        """Whether the globs admit ``model``."""
-        if self.deny and admits(self.deny, model):
+    def admits(self, *names: str) -> bool:
+        """Whether the globs admit the model that goes by ``names``."""
+        if self.deny and any(admits(self.deny, name) for name in names):
             return False
-        return not self.models or admits(self.models, model)
+        return not self.models or any(admits(self.models, name) for name in names)
 
-    def check_model(self, model: str) -> None:
-        """Raises: Problem (403) when ``model`` may not be used."""
-        if not self.admits(model):
-            raise forbidden(f"This API key does not have access to model '{model}'")
+    def check_model(self, *names: str) -> None:
+        """Raises: Problem (403) when the model that goes by ``names`` may not be used."""
+        if not self.admits(*names):
+            raise forbidden(f"This API key does not have access to model '{names[0]}'")
 
     def check_effort(self, body: Body, model: str) -> None:
         """Raises: Problem (400) when a request asks for more reasoning than ``max_effort``.

@@ -25,7 +25,7 @@ from lb.core.events import (
     Throttled,
 )
 from lb.core.health import WELL, State, step
-from lb.core.slot import SERVES, Mishap, Origin, Slot, Verdict
+from lb.core.slot import SERVES, Mishap, Origin, Slot, Verdict, in_order
 from lb.core.strategies import Strategy
 from lb.core.strategies.balanced import balanced, drawn
 from lb.core.windows import merge
@@ -118,7 +118,7 @@ class Pool:
         quick = self._quick(ask, now, rng, shunned, home)
         if quick is not None:
             return quick, Verdict.READY
-        for group in self._groups:
+        for group in in_order(self._groups, ask):
             ready: list[Slot] = []
             second: list[Slot] = []
             canary: Slot | None = None
@@ -150,7 +150,7 @@ class Pool:
         The conversation's home if it is ready, else the better of two drawn; both in the first
         group. None: look at all. Now and then, too, since only that sees a canary that is due.
         """
-        if not self._groups or shunned or self._picks % LOOK_AT_ALL == 0:
+        if not self._groups or shunned or ask.order or self._picks % LOOK_AT_ALL == 0:
             return None
         group = self._groups[0]
         if home is not None:

@@ -10,6 +10,7 @@ from attrs import evolve, field, frozen
 from lb.core.account import admits
 
 _SNAPSHOT: Final = re.compile(r"-20\d\d-\d\d-\d\d$")
+_MOST_NAMES: Final = 4096  # whose price is remembered
 _NANO: Final = 1000  # prices are reckoned in nano-USD a token
 
 
@@ -35,19 +36,35 @@ class Price:
 
 @frozen
 class Prices:
-    """A price list: ``own`` by globs of model names, ``listed`` by name, as of ``date``."""
+    """A price list: one's ``own`` and those of one's ``models``, by globs of names, come first.
+
+    ``listed`` are by name, as of ``date``.
+    """
 
     listed: Mapping[str, Price] = field(factory=dict)
     own: Mapping[str, Price] = field(factory=dict)
+    models: Mapping[str, Price] = field(factory=dict)
     date: str = ""
     source: str = ""
+    _found: dict[str, Price | None] = field(factory=dict, init=False, repr=False, eq=False)
 
     def price(self, model: str) -> Price | None:
-        """The price of ``model``: one's own first, by the longest glob; None: nobody knows it."""
-        own = [glob for glob in self.own if admits((glob,), model)]
-        if own:
-            return self.own[max(own, key=lambda glob: (glob == model, len(glob)))]
-        return self.listed.get(model) or self.listed.get(_SNAPSHOT.sub("", model))
+        """The price of ``model``: by the longest of one's own globs; None: nobody knows it."""
+        if model not in self._found:
+            if len(self._found) >= _MOST_NAMES:  # clients choose them
+                self._found.clear()
+            self._found[model] = self._look_up(model)
+        return self._found[model]
+
+    def _look_up(self, model: str) -> Price | None:
+        plain = _SNAPSHOT.sub("", model)
+        return (
+            _by_glob(self.own, model)
+            or _by_glob(self.models, model)
+            or _by_glob(self.models, plain)
+            or self.listed.get(model)
+            or self.listed.get(plain)
+        )
 
     def knows(self, model: str) -> bool:
         """Whether ``model`` has a price."""
@@ -62,9 +79,16 @@ class Prices:
             None if price is None else price.cost_uusd(input_tokens, cached_tokens, output_tokens)
         )
 
-    def overruled(self, own: Mapping[str, Price]) -> "Prices":
-        """The list with one's own prices before it."""
-        return evolve(self, own=own)
+    def overruled(
+        self, own: Mapping[str, Price], models: Mapping[str, Price] | None = None
+    ) -> "Prices":
+        """The list with one's own prices before it, and what one's models are said to cost."""
+        return evolve(self, own=own, models=models or {})
+
+
+def _by_glob(prices: Mapping[str, Price], model: str) -> Price | None:
+    globs = [glob for glob in prices if admits((glob,), model)]
+    return prices[max(globs, key=lambda glob: (glob == model, len(glob)))] if globs else None
 
 
 def read(text: str) -> Prices:

@@ -38,10 +38,13 @@ class Verdict(Enum):
     OWNER = "another account holds the state the request names"
     KEY = "the client's key may not use it"
     TRIED = "tried already"
+    ONLY = "not among the accounts the request allows"
 
 
 SERVES = frozenset({Verdict.READY, Verdict.SECOND})
-NEVER = frozenset({Verdict.MODEL, Verdict.FIELD, Verdict.KIND, Verdict.OWNER, Verdict.KEY})
+NEVER = frozenset(
+    {Verdict.MODEL, Verdict.FIELD, Verdict.KIND, Verdict.OWNER, Verdict.KEY, Verdict.ONLY}
+)
 """Verdicts of what the request is, not of how the account fares: waiting does not help."""
 
 _OF_STATE = {
@@ -145,6 +148,8 @@ class Slot:
         account = self.account
         if (ask.accounts or ask.labels) and not ask.may_use(account):
             return Verdict.KEY
+        if ask.only and not account.fulfils(ask.only):
+            return Verdict.ONLY
         if account.models and not account.serves(ask.model):
             return Verdict.MODEL
         if ask.kinds and account.kind not in ask.kinds:
@@ -200,3 +205,16 @@ class Slot:
     def plan_canary(self, now: float) -> None:
         """When to ask an exhausted account again before its reset, in case it came early."""
         self.canary_at = now + max(CANARY_S, (self.health.until - now) / CANARY_SHARE)
+
+
+def in_order(groups: list[list[Slot]], ask: Ask) -> list[list[Slot]]:
+    """The groups, cut anew so that the accounts ``ask`` prefers come first."""
+    if not ask.order:
+        return groups
+    ranks = range(len(ask.order) + 1)
+    cut = [
+        [slot for slot in group if ask.rank(slot.account) == rank]
+        for rank in ranks
+        for group in groups
+    ]
+    return [group for group in cut if group]

@@ -12,6 +12,7 @@ from lb.adapters.clock import Clock
 from lb.adapters.files import write_private
 from lb.core.account import Account, Ask
 from lb.core.errors import Problem
+from lb.core.models import spelt_out
 from lb.core.plans import Plan
 from lb.core.pool import Pool
 from lb.core.slot import Slot
@@ -80,6 +81,19 @@ class Catalog:
             task = self._refreshing(stale)
             if any(slot.id not in self._listings for slot in stale):
                 await asyncio.wait({task}, timeout=FIRST_ASK_S)
+
+    def knows(self, name: str) -> bool:
+        """Whether some account lists a model of just this name, or the config gives it one."""
+        return any(
+            name in listing.models
+            for id_, listing in self._listings.items()
+            if id_ in self.pool.slots
+        ) or any(
+            spelt_out(glob, name)
+            for slot in self.pool.enabled()
+            for glob in slot.account.models
+            if set(":/") & set(glob) or glob == name
+        )
 
     def _of(self, account: Account) -> dict[str, dict[str, Any]]:
         listing = self._listings.get(account.id)

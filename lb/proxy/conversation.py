@@ -5,7 +5,7 @@ transcript holds what was said, so that any turn can go to any account, over a s
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from secrets import token_hex
 
@@ -17,7 +17,9 @@ from attrs import define, evolve, field
 from lb.core import sse
 from lb.core.body import Body
 from lb.core.call import Call
+from lb.core.error_names import spoken
 from lb.core.errors import Blame, Problem, bad_request
+from lb.core.formats.responses import NATIVE
 from lb.core.rules.anchors import stale_anchor
 from lb.core.tap import Phase
 from lb.core.transcript import Transcript, Turn, with_items
@@ -56,7 +58,7 @@ class Conversation:
     gateway: Gateway
     request: web.Request
     link: web.WebSocketResponse
-    call_of: Callable[[Body, str], Call]
+    call_of: Callable[[Body, str], Awaitable[Call]]
     admit: Callable[[Call], Delivery]
     on_done: Callable[[Delivery, Problem | None], None]
     lane: str = field(factory=lambda: f"ws/{token_hex(16)}")
@@ -129,21 +131,27 @@ class Conversation:
         turn = self.transcript.turn(body, previous_id)
         if turn is None:
             raise stale_anchor()
-        call = self._call(body, previous_id, turn)
+        call = await self._call(body, previous_id, turn)
         if body.get("generate") is False:
             await self._warm(call, turn)
         else:
             await self._answer(call, turn)
 
-    def _call(self, body: Body, previous_id: str, turn: Turn) -> Call:
+    async def _call(self, body: Body, previous_id: str, turn: Turn) -> Call:
         whole = with_items(body, turn.asked) if previous_id else body
         request_id = f"req_{token_hex(16)}"
-        call = self.call_of(whole, request_id)
-        if previous_id and "prompt_cache_key" in call.body:  # it may be the client's own by now
-            body.put("prompt_cache_key", call.body.raw("prompt_cache_key"))
-        ask = evolve(call.ask, session=self._session_of(call.ask.session))
-        call = evolve(call, ask=ask, lane=self.lane, stream=True)
-        return evolve(call, increment=body, previous_id=previous_id) if previous_id else call
+        call = await self.call_of(whole, request_id)
+        session = self._session_of(call.ask.session)
+        others = tuple((twin, evolve(ask, session=session)) for twin, ask in call.others)
+        ask = evolve(call.ask, session=session)
+        call = evolve(call, ask=ask, others=others, lane=self.lane, stream=True)
+        if not previous_id or not _goes_on(call):
+            return call
+        body.drop("gateway", told=False)
+        for name in _PREPARED:  # they may be of this house by now
+            if name in call.body:
+                body.put(name, call.body.raw(name))
+        return evolve(call, increment=body, previous_id=previous_id)
 
     def _session_of(self, told: str) -> str:
         """Its own word, else one for as long as the socket lasts: its turns belong together."""
@@ -189,8 +197,22 @@ class Conversation:
 
     async def _error(self, problem: Problem) -> None:
         """An error frame. Codex ignores one without a status and waits five minutes."""
+        spoken(problem, self.gateway.config.server.error_dialect)
         if not self.link.closed:
             await self.link.send_str(problem.socket_frame())
 
 
+_PREPARED = ("model", "prompt_cache_key", "reasoning")
+"""Fields of a turn that are not what the client wrote, once it is prepared."""
+
+
+def _goes_on(call: Call) -> bool:
+    """Whether what the client said last is all the upstream lacks: the rest went as it came.
+
+    Where the gateway hides, prunes or plans, each turn is prepared as a whole and goes as a whole.
+    """
+    return call.voice is NATIVE and not any(name.startswith(GATEWAY) for name in call.body.changed)
+
+
+GATEWAY = "gateway."
 _WARM = (("response.created", "in_progress"), ("response.completed", "completed"))

@@ -14,6 +14,7 @@ from attrs import define, evolve, field
 
 from lb.core import events, sse
 from lb.core.call import Call
+from lb.core.error_names import spoken
 from lb.core.errors import Blame, Problem
 from lb.core.ledger import Outcome
 from lb.core.pool_usage import pooled, rate_limits_event
@@ -27,7 +28,7 @@ from lb.proxy.drain import Behind, Drain
 from lb.proxy.hunt import Hunt
 from lb.proxy.pulse import Pulse
 from lb.proxy.said import headers_of
-from lb.proxy.sinks import Sink
+from lb.proxy.sinks import Sink, voiced
 from lb.proxy.splice import spliced
 
 T = TypeVar("T")
@@ -46,6 +47,7 @@ class Delivery:
     keepalive_s: float
     behind: Behind
     tell_account: bool = True
+    error_dialect: str = "openai"
     hunt: Hunt = field(init=False)
     opened: Opened | None = None
     outcome: str = ""
@@ -73,11 +75,13 @@ class Delivery:
             self.outcome = opened.tap.outcome
             self.first_byte_at = self.dispatch.clock.now()
             self._book(ended_with(opened.tap))
-            content_type = opened.answer.headers.get("content-type", "application/json")
+            content_type, body = "application/json", opened.head
             if self.call.path == RESPONSES:
-                content_type = "application/json"
+                body = self.call.voice.whole(body)
+            else:
+                content_type = opened.answer.headers.get("content-type", content_type)
             headers = {**headers_of(self, opened), "Content-Type": content_type}
-            return web.Response(body=opened.head, headers=headers)
+            return web.Response(body=body, headers=headers)
         except Problem as problem:
             self._book(ended_by(problem, len(self.hunt.attempts)))
             raise
@@ -86,6 +90,7 @@ class Delivery:
 
     async def relayed(self, sink: Sink) -> None:
         """The answer as a stream. Raises: Problem while a status can still be told."""
+        sink = voiced(sink, self.call.voice)
         pulse = Pulse(sink, self.keepalive_s)
         try:
             with pulse:
@@ -102,7 +107,7 @@ class Delivery:
             if not sink.started:
                 raise
             self.outcome = problem.code or "failed"
-            await sink.fail(problem, None)
+            await sink.fail(spoken(problem, self.error_dialect), None)
             return
         await pulse.settled()
         await sink.start(headers_of(self, opened))
@@ -113,7 +118,7 @@ class Delivery:
             self._blame(opened, problem)
             self.outcome = problem.code or "failed"
             self._book(ended_by(problem, len(self.hunt.attempts)))
-            await sink.fail(problem, opened.tap)
+            await sink.fail(spoken(problem, self.error_dialect), opened.tap)
         else:
             self._learn_failure(opened)
             self.outcome = opened.tap.outcome
@@ -193,7 +198,7 @@ class Delivery:
     def _blame(self, opened: Opened, problem: Problem) -> None:
         clock, slot = self.dispatch.clock, opened.attempt.slot
         opened.attempt.outcome = problem.code or problem.type
-        problem.model = problem.model or self.call.ask.model
+        problem.model = problem.model or self.hunt.call.ask.model
         event = problem.event(slot.id, clock.now(), self.dispatch.rng.random())
         if event is not None and problem.blame is not Blame.TOKEN:
             self.dispatch.learn(event)

@@ -72,6 +72,14 @@ class Dispatch:
 
         Raises: Problem, the one the client is told, once nobody is left or it is the client's own.
         """
+        while True:
+            try:
+                return await self._opened(hunt)
+            except Problem as problem:
+                if hunt.is_late(self.clock.now()) or not hunt.next_model(problem):
+                    raise
+
+    async def _opened(self, hunt: Hunt) -> Opened:
         self._refuse_the_impossible(hunt.call.ask)
         while True:
             slot = await self._slot(hunt)
@@ -149,7 +157,7 @@ class Dispatch:
     async def _slot(self, hunt: Hunt) -> Slot:
         """The next account to try, its place reserved. Raises: Problem when nobody is left."""
         ask = hunt.call.ask
-        if len(hunt.attempts) >= len(self.pool.slots) + SPARE_ATTEMPTS:
+        if len(hunt.attempts) - hunt.spent >= len(self.pool.slots) + SPARE_ATTEMPTS:
             raise self._last_word(hunt)
         if not hunt.attempts and self.queue.waiters:
             await self._let_others_look(hunt)

@@ -10,6 +10,7 @@ from lb.adapters.clock import Clock
 from lb.config import Config
 from lb.core.call import Call
 from lb.core.errors import Problem
+from lb.core.models import Reader
 from lb.core.pool import Pool
 from lb.core.prices import Prices
 from lb.proxy.catalog import Catalog
@@ -17,6 +18,7 @@ from lb.proxy.deliver import Delivery
 from lb.proxy.dispatch import Dispatch
 from lb.proxy.drain import Behind
 from lb.proxy.keys import Keys
+from lb.proxy.memo import Memo
 from lb.proxy.memory import Memory
 
 
@@ -38,6 +40,7 @@ class Gateway:
     deliveries: set[Delivery] = field(factory=set)
     behind: Behind = field(factory=Behind)
     lag_s: float = 0.0
+    asides: Memo = field(factory=Memo)
     on_drain: set[Callable[[], None]] = field(factory=set)  # how each socket hears of it
 
     def drain(self) -> None:
@@ -63,6 +66,13 @@ class Gateway:
             delivery.stop(problem)
         self.behind.cut()
 
+    def reader(self) -> Reader:
+        """Who reads the names of models, by the config and the accounts of now."""
+        return Reader(self.config.models, self.catalog.knows, self._called)
+
+    def _called(self, name: str) -> bool:
+        return any(name in slot.account.names for slot in self.pool.enabled())
+
     def delivery(self, call: Call, received_at: float) -> Delivery:
         """The way back for one request that came at ``received_at`` (unix seconds)."""
         server = self.config.server
@@ -73,4 +83,5 @@ class Gateway:
             keepalive_s=server.keepalive_s,
             behind=self.behind,
             tell_account=server.tell_account,
+            error_dialect=server.error_dialect,
         )

@@ -1,6 +1,6 @@
 """The search for an account for one request: what the failover loop remembers of it."""
 
-from attrs import define, field
+from attrs import define, evolve, field
 
 from lb.core.call import Call
 from lb.core.errors import Blame, Problem
@@ -22,11 +22,25 @@ class Hunt:
     attempts: list[Attempt] = field(factory=list)
     problem: Problem | None = None
     laps: int = 0
+    spent: int = 0  # attempts made for models before this one
     refreshed: set[str] = field(factory=set)
     stripped: bool = False
     ticket: int = 0
     waited_s: float = 0.0
     upstream_s: float = 0.0
+
+    def next_model(self, problem: Problem) -> bool:
+        """Whether the request may go to another model, now that ``problem`` ended this one."""
+        theirs = problem.blame is Blame.CLIENT and problem.code != "model_not_found"
+        if not self.call.others or theirs or problem.blame is Blame.ANCHOR:
+            return False
+        (body, ask), *rest = self.call.others
+        self.call = evolve(self.call, body=body, ask=ask, others=tuple(rest), increment=None)
+        self.booking.model = ask.model
+        self.tried.clear()
+        self.spent = len(self.attempts)
+        self.laps, self.problem, self.stripped = 0, None, False
+        return True
 
     def retries_on_suspicion(self, verdict: Verdict) -> bool:
         """Whether the next try repeats a billed failure at an account that is suspect itself."""

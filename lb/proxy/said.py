@@ -58,7 +58,7 @@ def line_of(delivery: Delivered) -> dict[str, object]:
     used = opened.tap.usage if opened else None
     told: dict[str, object] = {
         "client": delivery.call.ask.client,
-        "model": delivery.call.ask.model,
+        "model": hunt.call.ask.model,
         "stream": delivery.call.stream,
         "account": opened.attempt.slot.id if opened else None,
         "attempts": [

@@ -8,6 +8,8 @@ from aiohttp import HttpVersion11, web
 
 from lb.core import sse
 from lb.core.errors import Problem
+from lb.core.formats.responses import NATIVE
+from lb.core.formats.voice import Encoder, Voice
 from lb.core.tap import Tap
 
 STREAM_HEADERS = {
@@ -20,12 +22,12 @@ _KEEPALIVE = '{"type":"keepalive"}'
 
 
 class Sink(Protocol):
-    """What takes an answer's frames.
+    """What takes an answer's frames."""
 
-    ``started`` once a failure can no longer be told as a status.
-    """
-
-    started: bool
+    @property
+    def started(self) -> bool:
+        """Once a failure can no longer be told as a status."""
+        ...
 
     async def start(self, headers: Mapping[str, str]) -> None:
         """The head of the answer, before its first frame."""
@@ -147,3 +149,48 @@ class SocketSink:
     async def _send(self, text: str) -> None:
         async with self._lock:
             await self._socket.send_str(text)
+
+
+class VoicedSink:
+    """Another sink, its client answered in a way of its own: the slow way, run by run."""
+
+    def __init__(self, sink: Sink, encoder: Encoder) -> None:
+        self._sink = sink
+        self._encoder = encoder
+
+    @property
+    def started(self) -> bool:
+        """As the other one."""
+        return self._sink.started
+
+    async def start(self, headers: Mapping[str, str]) -> None:
+        """As the other one."""
+        await self._sink.start(headers)
+
+    async def write(self, run: bytes) -> None:
+        """What the run is in the client's words; may be nothing yet."""
+        if told := self._encoder.feed(run):
+            await self._sink.write(told)
+
+    async def keepalive(self) -> None:
+        """As the other one."""
+        await self._sink.keepalive()
+
+    async def fail(self, problem: Problem, tap: Tap | None) -> None:
+        """The last word, in the client's own."""
+        tap = tap or Tap()
+        number = tap.next_sequence_number()
+        await self._sink.end(self._encoder.failed(problem, tap.response_id, number))
+
+    async def end(self, last_run: bytes = b"") -> None:
+        """The end, in the client's words."""
+        await self._sink.end(self._encoder.feed(last_run))
+
+    def abort(self) -> None:
+        """As the other one."""
+        self._sink.abort()
+
+
+def voiced(sink: Sink, voice: Voice) -> Sink:
+    """The sink for answers told in ``voice``; ``sink`` itself where nothing is to be altered."""
+    return sink if voice is NATIVE else VoicedSink(sink, voice.encoder())

@@ -45,9 +45,9 @@ class Stream:
                     if run := self.cut(chunk):
                         return run
         except TimeoutError:
-            raise broken("upstream_idle", f"sent nothing for {self.idle_s:.0f} s", 504) from None
+            raise broken(f"sent nothing for {self.idle_s:.0f} s", "upstream_idle", 504) from None
         except Garbage:
-            raise broken("upstream_garbage", "sent something that is no event") from None
+            raise broken("sent something that is no event") from None
 
     def cut(self, chunk: bytes) -> bytes:
         """The whole frames there are with ``chunk``, watched; up to and with the terminal one."""
@@ -65,7 +65,7 @@ class Stream:
             run = self.tap.look(rest.rstrip() + b"\n\n")
             if self.tap.phase is Phase.ENDED:
                 return run
-        raise broken("upstream_interrupted", "ended before its answer was complete")
+        raise broken("ended before its answer was complete", "upstream_interrupted")
 
     async def close(self) -> None:
         """Let go of the answer; one that ended well may finish, so that its connection is kept."""

@@ -1,7 +1,7 @@
 """Who asks, and may they: client keys by digest, admin by token or from this machine."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 from hashlib import sha256
 from hmac import compare_digest
@@ -40,6 +40,10 @@ class Client:
     def plan(self) -> Plan:
         """What it may do."""
         return self.key.plan
+
+    def is_in(self, plans: Collection[str]) -> bool:
+        """Whether it has one of ``plans``; where no key is configured, nobody asks for one."""
+        return self.key.source == "none" or self.plan.name in plans
 
 
 _NOBODY_IN_PARTICULAR = Key("", b"", source="none")

@@ -6,6 +6,7 @@ from secrets import token_hex
 import structlog
 from aiohttp import web
 
+from lb.core.error_names import spoken
 from lb.core.errors import Blame, Problem
 from lb.proxy.deliver import Delivery
 from lb.proxy.said import line_of
@@ -51,6 +52,7 @@ async def canonical(request: web.Request, handler: Handler) -> web.StreamRespons
 
 def answer_to(request: web.Request, problem: Problem, request_id: str) -> web.Response:
     """A problem as an HTTP answer in OpenAI's envelope."""
+    spoken(problem, request.app[GATEWAY].config.server.error_dialect)
     headers = {**problem.headers(), "x-request-id": request_id}
     delivery = request.get(DELIVERY)
     if delivery is not None and delivery.hunt.attempts:

@@ -6,7 +6,7 @@ from aiohttp import web
 
 from lb.web.admin import api, keys, live
 from lb.web.admin import usage as usage_reports
-from lb.web.endpoints import codex, forward, meta, models, responses, socket, usage
+from lb.web.endpoints import chat, codex, forward, meta, models, responses, socket, usage
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -15,6 +15,7 @@ ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("POST", "/backend-api/codex/responses", responses.create),
     ("GET", "/v1/responses", socket.converse),
     ("GET", "/backend-api/codex/responses", socket.converse),
+    ("POST", "/v1/chat/completions", chat.create),
     ("GET", "/v1/models", models.list_all),
     ("GET", "/v1/models/{id:.+}", models.retrieve),
     ("GET", "/backend-api/codex/models", models.list_all),

@@ -20,7 +20,7 @@ KEY = "sk-proj-abcdefghijklmnopqrstuvwx"
         (402, Blame.ACCOUNT, 503),
         (403, Blame.SOFT, 403),
         (404, Blame.CLIENT, 404),
-        (405, Blame.SOFT, 502),
+        (405, Blame.SOFT, 501),
         (407, Blame.SOFT, 502),
         (408, Blame.SOFT, 408),
         (409, Blame.SOFT, 409),

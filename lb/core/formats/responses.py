@@ -4,6 +4,7 @@ import msgspec
 from attrs import define, field, frozen
 from msgspec import Raw, Struct
 
+from lb.core.body import Body
 from lb.core.errors import Blame, Problem
 
 ITEM_DONE = "response.output_item.done"
@@ -12,6 +13,24 @@ TERMINAL = frozenset({"response.completed", "response.incomplete", "response.fai
 
 _MARKS = tuple(f'"{kind}"'.encode() for kind in (ITEM_DONE, *sorted(TERMINAL)))
 _NOTHING = frozenset({b"", b"null"})
+
+
+class _Part(Struct):
+    type: str = ""
+    text: str = ""
+
+
+class _Item(Struct):
+    type: str = ""
+    content: list[_Part] | None = None
+
+
+class _Spoken(Struct):
+    output: list[_Item] | None = None
+    output_text: Raw = msgspec.field(default_factory=Raw)
+
+
+_SPOKEN = msgspec.json.Decoder(_Spoken)
 
 
 class _Event(Struct):
@@ -74,18 +93,71 @@ class Collector:
         return msgspec.json.encode(fields)
 
 
+class Relay:
+    """The stream as it comes, byte for byte."""
+
+    def feed(self, run: bytes) -> bytes:
+        """The run itself."""
+        return run
+
+    def failed(self, problem: Problem, response_id: str, sequence_number: int) -> bytes:
+        """``response.failed``, under the answer's own id."""
+        return problem.frame(response_id, sequence_number)
+
+
+@frozen
+class Native:
+    """An answer to ``POST /v1/responses``."""
+
+    def encoder(self) -> Relay:
+        """Nothing is altered on the way."""
+        return Relay()
+
+    def whole(self, response: bytes) -> bytes:
+        """The response, with ``output_text`` at its end where upstream left it out."""
+        return with_output_text(response)
+
+
 @frozen
 class Responses:
     """``POST /v1/responses``."""
 
     name: str = "responses"
 
+    def heard(self, body: Body) -> Native:
+        """The request is what it should be."""
+        del body
+        return NATIVE
+
+    def settled(self, body: Body) -> None:
+        """Whatever the rules changed is news to the client."""
+
     def collector(self) -> Collector:
         """A collector for one answer."""
         return Collector()
 
 
+NATIVE = Native()
 RESPONSES = Responses()
+
+
+def with_output_text(response: bytes) -> bytes:
+    """The texts of all messages joined, as a last field; no byte before it is touched."""
+    body = response.rstrip()
+    try:
+        spoken = _SPOKEN.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return response
+    if spoken.output is None or bytes(spoken.output_text) or not body.endswith(b"}"):
+        return response
+    texts = (
+        part.text
+        for item in spoken.output
+        if item.type == "message"
+        for part in item.content or ()
+        if part.type == "output_text"
+    )
+    return b'%b,"output_text":%b}' % (body[:-1], msgspec.json.encode("".join(texts)))
 
 
 def _broken(what: str) -> Problem:

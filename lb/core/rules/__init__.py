@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from lb.core.body import Body
 from lb.core.fields import REJECTABLE
-from lb.core.rules import items, messages, presence, shapes, tools
+from lb.core.rules import items, messages, names, presence, shapes, tools
 from lb.core.rules.needs import needs, refusal
 
 __all__ = ["RULES", "Rule", "prepare", "refusal"]
@@ -23,6 +23,7 @@ RULES: tuple[Rule, ...] = (
     presence.input_is_given_once,
     presence.history_is_given_once,
     presence.messages_are_not_empty,
+    names.chat_fields_become_native,
     tools.tools_have_types,
     tools.tools_are_native,
     tools.tool_choice_is_native,

@@ -27,6 +27,8 @@ CLIENT: Final = Verdict(Blame.CLIENT, 400)
 ANCHOR: Final = Verdict(Blame.ANCHOR, 400)
 ORIGIN: Final = Verdict(Blame.ORIGIN, 502, "upstream_bot_wall")
 SOFT: Final = Verdict(Blame.SOFT, 502, "upstream_error")
+NO_ROUTE: Final = Verdict(Blame.SOFT, 501, "not_implemented")
+"""It does not speak the Responses API, or not just now: a page of a server that comes up."""
 BURST: Final = Verdict(Blame.BURST, 429, "rate_limit_exceeded")
 QUOTA: Final = Verdict(Blame.QUOTA, 429, "usage_limit_reached")
 TOKEN: Final = Verdict(Blame.TOKEN, 503, "unauthorized")
@@ -157,7 +159,7 @@ SENTENCES: Final[tuple[Sentence, ...]] = (
     _sentence(r"session has ended|token (has )?(expired|been \w+)", TOKEN, "token_expired", 403),
     _sentence(r"quota|credit|balance|billing", QUOTA, "insufficient_quota", 402),
     _sentence(r"selected model is at capacity|overloaded", BUSY, "server_is_overloaded", 0, 400),
-    _sentence(r"^Invalid URL", SOFT, "upstream_misconfigured", 404),
+    _sentence(r"^Invalid URL", NO_ROUTE, "not_implemented", 404),
 )
 """The first that fits counts; status 0 stands for a stream."""
 
@@ -181,7 +183,7 @@ STATUSES: Final[dict[int, Rule]] = {
     402: Rule(ACCOUNT, _OUT | {Blame.TOKEN}),
     403: Rule(Verdict(Blame.SOFT, 403, "upstream_forbidden"), _ALL - {Blame.SOFT}),
     404: _CLIENTS,
-    405: Rule(SOFT, _OUT),
+    405: Rule(NO_ROUTE, _OUT),
     407: Rule(SOFT, frozenset()),
     408: Rule(SOFT, _OUT),
     409: Rule(SOFT, _OUT | {Blame.ANCHOR}),
@@ -214,7 +216,7 @@ def verdict_on(reply: Reply) -> Verdict:
     if reply.in_stream and status == 0 and reply.type == "invalid_request_error":
         return CLIENT
     if status == 404 and not reply.enveloped:  # no such route: not the client's
-        return SOFT
+        return NO_ROUTE
     return rule.default
 
 

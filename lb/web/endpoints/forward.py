@@ -14,8 +14,9 @@ from lb.core.body import Body
 from lb.core.call import Call
 from lb.core.codex import is_codex
 from lb.core.errors import bad_request
+from lb.web.admitting import admitted, shutting_down
 from lb.web.auth import Client
-from lb.web.endpoints.responses import admitted, forwarded, patience_of, shutting_down
+from lb.web.headers import forwarded, patience_of
 from lb.web.keys import DELIVERY, GATEWAY, REQUEST_ID, client_of
 from lb.web.reading import read_any, read_body
 

@@ -1,12 +1,13 @@
 """``GET /v1/models``: what the accounts list, cut to what the key may use."""
 
 from hashlib import sha256
+from typing import Any
 
 import msgspec
 from aiohttp import web
 
 from lb.core.errors import Blame, Problem
-from lb.core.plans import Plan
+from lb.web.auth import Client
 from lb.web.keys import GATEWAY, client_of
 
 
@@ -17,13 +18,25 @@ async def list_all(request: web.Request) -> web.Response:
     """
     client = client_of(request)
     if "client_version" in request.query:
-        return await _for_codex(request, client.plan)
-    models = await request.app[GATEWAY].catalog.models(client.plan)
+        return await _for_codex(request, client)
+    models = await _models(request, client)
     return web.json_response({"object": "list", "data": models})
 
 
-async def _for_codex(request: web.Request, plan: Plan) -> web.Response:
-    models = await request.app[GATEWAY].catalog.codex_models(plan)
+async def _models(request: web.Request, client: Client) -> list[dict[str, Any]]:
+    models = await request.app[GATEWAY].catalog.models(client.plan)
+    return [model for model in models if _in_plan(request, client, model["id"])]
+
+
+def _in_plan(request: web.Request, client: Client, name: str) -> bool:
+    """Whether the catalog has the model in the client's plan."""
+    model = request.app[GATEWAY].config.models.find(name)
+    return model is None or not model.plans or client.is_in(model.plans)
+
+
+async def _for_codex(request: web.Request, client: Client) -> web.Response:
+    told = await request.app[GATEWAY].catalog.codex_models(client.plan)
+    models = [model for model in told if _in_plan(request, client, model["slug"])]
     body = msgspec.json.encode({"models": models})
     etag = f'"{sha256(body).hexdigest()[:32]}"'
     if request.headers.get("If-None-Match") == etag:
@@ -35,7 +48,7 @@ async def retrieve(request: web.Request) -> web.Response:
     """One model. Raises: Problem (404) when no account serves it, or the key may not use it."""
     client = client_of(request)
     name = request.match_info["id"]
-    for model in await request.app[GATEWAY].catalog.models(client.plan):
+    for model in await _models(request, client):
         if model["id"] == name:
             return web.json_response(model)
     raise Problem(

@@ -8,9 +8,11 @@ from lb.core.call import Call
 from lb.core.errors import Blame, Problem
 from lb.proxy.conversation import Conversation
 from lb.proxy.deliver import Delivery
-from lb.web.endpoints.responses import admitted, call_of, forwarded, shutting_down
+from lb.web.admitting import admitted, shutting_down
+from lb.web.headers import forwarded
 from lb.web.keys import CLIENT, GATEWAY, client_of
 from lb.web.middlewares import tell
+from lb.web.preparing import Visit, call_of
 
 LARGEST_FRAME_BYTES = 128 << 20
 PING_S = 30.0
@@ -42,10 +44,11 @@ async def converse(request: web.Request) -> web.StreamResponse:
     _send_plain(link)
     handshake = forwarded(request.headers)
 
-    def prepared(body: Body, request_id: str) -> Call:
+    async def prepared(body: Body, request_id: str) -> Call:
         headers = {**handshake, **codex.turn_headers(body)}
         # asked for at each turn: a key may have been ended since the last
-        return call_of(request, client_of(request), body, headers, request_id)
+        visit = Visit(request, client_of(request), headers, request_id)
+        return await call_of(visit, body)
 
     def admit(call: Call) -> Delivery:
         size = len(call.body.view("input"))

@@ -1,0 +1,161 @@
+"""From a body as it came to a ``Call``: the rules, the model, the gateway object, whose it is.
+
+Whatever door a request comes in by, it is prepared here, once.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
+from typing import TypeVar
+
+from aiohttp import web
+from attrs import frozen
+
+from lb.core import affinity
+from lb.core import gateway as wishes
+from lb.core.account import Ask
+from lb.core.body import Body
+from lb.core.call import Call
+from lb.core.codex import is_codex
+from lb.core.errors import Problem
+from lb.core.formats import FORMATS, Format
+from lb.core.gateway.planning import Planned
+from lb.core.models import Settled
+from lb.core.rules import prepare
+from lb.core.tenancy import Tenant
+from lb.proxy.gateway import Gateway
+from lb.web.asides import Asides, Wanted, planned, routed, summed_up
+from lb.web.auth import Client, Doorman
+from lb.web.headers import patience_of
+from lb.web.keys import DOORMAN, GATEWAY
+from lb.web.reading import INLINE_BYTES
+
+T = TypeVar("T")
+RESPONSES = FORMATS["responses"]
+
+
+@frozen
+class Visit:
+    """One request as it came: who asks by which door, and how the client speaks.
+
+    ``headers`` are the client's, already cut to what may go upstream.
+    """
+
+    request: web.Request
+    client: Client
+    headers: Mapping[str, str]
+    request_id: str
+    spoken: Format = RESPONSES
+
+    @property
+    def gateway(self) -> Gateway:
+        """Where it came to."""
+        return self.request.app[GATEWAY]
+
+    @property
+    def doorman(self) -> Doorman:
+        """Who let it in."""
+        return self.request.app[DOORMAN][0]
+
+
+async def call_of(visit: Visit, body: Body) -> Call:
+    """The prepared request. Raises: Problem (400, 403, 404, 410) for what is wrong with it."""
+    wish = wishes.taken(body, visit.client.plan.gateway)
+    voice = visit.spoken.heard(body)
+    needs = prepare(body, visit.doorman.rejectable)
+    if visit.doorman.shared:
+        keep_apart(visit, body)
+    if wish is not wishes.NOTHING:
+        voice = await _beside(wishes.hidden, body, wish, voice)
+    wanted, deadline = _wanted(visit, body, needs, wish), _deadline(visit)
+    asides = Asides(visit.gateway, visit.client, wanted, visit.request_id, deadline)
+    further = await routed(asides, body, wish)
+    visit.spoken.settled(body)
+    if wish is not wishes.NOTHING:
+        wish = await summed_up(asides, body, wish)
+        await _beside(wishes.pruned, body, wish)
+    details = await planned(asides, body, wish, partial(settled, visit, RESPONSES.name))
+    settle = partial(settled, visit, visit.spoken.name)
+    plain = body.copy() if further else body
+    model = settle(body)
+    return Call(
+        body,
+        wanted.of(model),
+        stream=body.get("stream") is True,
+        headers=visit.headers,
+        request_id=visit.request_id,
+        codex=is_codex(visit.headers),
+        deadline=deadline,
+        drain_tokens=visit.client.plan.drains,
+        voice=voice if details is None else Planned(details, voice),
+        others=tuple(
+            (twin, wanted.of(other)) for twin, other in _others(visit, settle, plain, further)
+        ),
+    )
+
+
+async def _beside(rule: Callable[..., T], body: Body, *args: object) -> T:
+    """The rule's work, in a thread where the body is large."""
+    if sum(len(body.view(name)) for name in body.names()) > INLINE_BYTES:
+        return await asyncio.to_thread(rule, body, *args)
+    return rule(body, *args)
+
+
+def _wanted(visit: Visit, body: Body, needs: frozenset[str], wish: wishes.Wish) -> Wanted:
+    """What is wanted of an account, but for the model."""
+    anchors, bound = affinity.anchors_of(visit.headers, body)
+    plan = visit.client.plan
+    ask = partial(
+        Ask,
+        client=visit.client.name,
+        needs=needs,
+        accounts=plan.accounts,
+        labels=plan.labels,
+        anchors=anchors,
+        session=affinity.session_of(visit.headers, body),
+        bound=bound,
+        order=wish.order,
+    )
+    return Wanted(ask, wishes.conditions(wish))
+
+
+def _deadline(visit: Visit) -> float:
+    return visit.gateway.clock.now() + patience_of(visit.request)
+
+
+def keep_apart(visit: Visit, body: Body) -> None:
+    """Where several clients share the pool, none gets at another's. Raises: Problem (400, 404)."""
+    doorman, gateway = visit.doorman, visit.gateway
+    tenant = Tenant(visit.client.name, gateway.pool.affinity, doorman.untaken)
+    if doorman.stateful:
+        tenant.check(body, gateway.clock.now())
+    tenant.separate_caches(body)
+
+
+def settled(visit: Visit, endpoint: str, body: Body) -> Settled:
+    """Make ``body`` name the model as upstream knows it, if the client may use it.
+
+    Raises: Problem (400, 403, 410).
+    """
+    found, plan = visit.gateway.reader().settle(body, endpoint), visit.client.plan
+    plan.check_model(*found.names, found.served)
+    plan.check_effort(body, found.served)
+    if found.model.plans and not visit.client.is_in(found.model.plans):
+        found.check_plan(plan.name)
+    return found
+
+
+def _others(
+    visit: Visit, settle: Callable[[Body], Settled], plain: Body, names: Iterable[str]
+) -> Iterator[tuple[Body, Settled]]:
+    """The request to each other model of ``names`` that can do it and that the client may use."""
+    metered, prices = visit.client.plan.is_metered, visit.gateway.prices
+    for name in names:
+        twin = plain.copy()
+        twin.set("model", name)
+        try:
+            other = settle(twin)
+        except Problem:
+            continue
+        if not metered or prices.knows(other.served):
+            yield twin, other
