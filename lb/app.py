@@ -9,10 +9,12 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import aiohttp
 import structlog
 from aiohttp import web
 from attrs import define, evolve
 
+from lb import app_watch
 from lb import config as configuration
 from lb.adapters import logs, transport
 from lb.adapters.clock import Clock
@@ -24,7 +26,6 @@ from lb.adapters.watch_files import FilesWatch
 from lb.config import Config, ConfigError
 from lb.core.account import Account
 from lb.core.errors import Problem
-from lb.core.events import Event
 from lb.core.pool import Pool
 from lb.core.strategies import STRATEGIES
 from lb.core.upstreams import KINDS
@@ -32,10 +33,13 @@ from lb.proxy.attempt import Tries
 from lb.proxy.catalog import Catalog, listed
 from lb.proxy.dispatch import Dispatch
 from lb.proxy.gateway import Gateway
+from lb.proxy.history import Histories
 from lb.proxy.memory import Memory
+from lb.proxy.metrics import Metrics
 from lb.proxy.notices import Notices, welcome_back
+from lb.proxy.timelines import Timelines
 from lb.proxy.upkeep import Upkeep
-from lb.web.admin.live import publish
+from lb.web.admin.live import publish_news
 from lb.web.auth import Doorman
 from lb.web.endpoints.responses import shutting_down
 from lb.web.keys import DOORMAN, GATEWAY, LISTENERS
@@ -59,6 +63,7 @@ class Running:
     simulator: Simulator
     memory: Memory
     notices: Notices
+    watching: app_watch.Watching
     url: str = ""
 
     def take_up(self, config: Config) -> None:
@@ -75,7 +80,9 @@ class Running:
         accounts = located(config.accounts, self.simulator)
         gateway.pool.update(accounts, STRATEGIES[config.routing.strategy])
         self.memory.recall(set(gateway.pool.slots) - before)
+        gateway.histories.keep(set(gateway.pool.slots))
         self.app[DOORMAN][0] = Doorman(config)
+        self.watching.take_up(old, config)
         self.notices.look()
         gateway.dispatch.queue.wake()
 
@@ -183,6 +190,14 @@ async def _simulating(config: Config, stack: AsyncExitStack) -> Simulator:
     return simulator
 
 
+def _tries(session: aiohttp.ClientSession, clock: Clock, stack: AsyncExitStack) -> Tries:
+    credentials = Credentials(session, clock.now)
+    stack.push_async_callback(credentials.close)
+    sockets = Sockets(session, clock.now)
+    stack.push_async_callback(sockets.close)
+    return Tries(transport.Transport(session), credentials, sockets, clock)
+
+
 async def _built(config: Config, rng: Random, stack: AsyncExitStack) -> Running:
     clock = Clock()
     session = await stack.enter_async_context(transport.new_session())
@@ -191,25 +206,21 @@ async def _built(config: Config, rng: Random, stack: AsyncExitStack) -> Running:
     pool.update(located(config.accounts, simulator))
     memory = Memory.open(config.server.data_dir, pool, clock)
     stack.push_async_callback(memory.close)
-    credentials = Credentials(session, clock.now)
-    stack.push_async_callback(credentials.close)
-    sockets = Sockets(session, clock.now)
-    stack.push_async_callback(sockets.close)
-    tries = Tries(transport.Transport(session), credentials, sockets, clock)
+    tries = _tries(session, clock, stack)
     app = web.Application(middlewares=[canonical], client_max_size=1 << 20)
     app[LISTENERS] = set()
     notices = Notices(pool)
+    metrics = Metrics(config.metrics.label_values)
+    histories = Histories()
+    timelines = Timelines(partial(publish_news, app[LISTENERS]))
 
-    def on_event(event: Event, changed: bool) -> None:  # noqa: FBT001  # the shape of the callback
-        memory.noted(event, changed=changed)
-        if changed:
-            notices.heard(event)
-        publish(app[LISTENERS], event, changed=changed)
-
-    dispatch = Dispatch(pool, tries, clock, rng, on_event, config.server.patience_s)
+    ears = app_watch.Ears(memory, notices, histories, metrics, app[LISTENERS], clock)
+    dispatch = Dispatch(pool, tries, clock, rng, ears.heard, config.server.patience_s)
     catalog = Catalog(pool, tries, clock, config.server.data_dir / "models.json")
     catalog.recall()
     gateway = Gateway(config, pool, dispatch, catalog, clock, rng, started_at=clock.now())
+    gateway.histories, gateway.timelines = histories, timelines
+    gateway.on_ended.append(timelines.ended)
     app[GATEWAY] = gateway
     app[DOORMAN] = [Doorman(config)]
     add_routes(app)
@@ -219,7 +230,10 @@ async def _built(config: Config, rng: Random, stack: AsyncExitStack) -> Running:
     gateway.problems = list(config.problems)
     notices.look()
     welcome_back(gateway, notices)
-    return Running(gateway, app, Runner(app), simulator, memory, notices)
+    runner = Runner(app)
+    watching = app_watch.watching(app, memory, metrics, session, runner)
+    await watching.start(stack)
+    return Running(gateway, app, runner, simulator, memory, notices, watching)
 
 
 def serve(config: Config) -> None:
@@ -248,6 +262,7 @@ async def _serve(config: Config) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, on_stop)
         loop.add_signal_handler(signal.SIGHUP, server.reload)
+        loop.add_signal_handler(signal.SIGUSR1, logs.toggle_debug)
         watching = [asyncio.create_task(watch) for watch in server.watches()]
         _log.info("serving", url=server.url, accounts=len(config.accounts))
         await stop.wait()
@@ -262,11 +277,7 @@ async def probe(config: Config) -> list[tuple[str, bool, str]]:
     async with AsyncExitStack() as stack:
         session = await stack.enter_async_context(transport.new_session())
         simulator = await _simulating(config, stack)
-        clock = Clock()
-        credentials = Credentials(session, clock.now)
-        stack.push_async_callback(credentials.close)
-        sockets = Sockets(session, clock.now)
-        tries = Tries(transport.Transport(session), credentials, sockets, clock)
+        tries = _tries(session, Clock(), stack)
 
         async def tried(account: Account) -> tuple[str, bool, str]:
             try:

@@ -159,6 +159,13 @@ ONE_MISTAKE = {
         "keys[0].key_sha256",
         "empty",
     ),
+    "no label at all": ("[metrics]\nlabel_values = 0", "metrics.label_values", "from 1"),
+    "endpoint": ("[otel]\nendpoint = 'otel:4318'", "otel.endpoint", "must be a URL"),
+    "sample": ("[otel]\nsample = 1.5", "otel.sample", "from 0 to 1"),
+    "webhook in clear": ("[alerts]\nwebhook = 'http://x.com/y'", "alerts.webhook", "https"),
+    "webhook is no URL": ("[alerts]\nwebhook = 'hooks'", "alerts.webhook", "must be a URL"),
+    "webhook of a kind unknown": ("[alerts]\nkind = 'slak'", "alerts.kind", '"slack"'),
+    "error share": ("[alerts]\nerror_share = 25.0", "alerts.error_share", "from 0 to 1"),
     "verdict": ("[fields]\nuser = { openai = 'drop' }", "fields.user.openai", "one of: pass"),
     "verdict for no kind": (
         "[fields]\nuser = { opena = 'strip' }",

@@ -136,6 +136,7 @@ def test_the_example_is_good(
 ) -> None:
     for name in ("OPENAI_KEY_A", "ALICE_KEY", "LB_ADMIN_TOKEN"):
         monkeypatch.setenv(name, f"value-of-{name}")
+    monkeypatch.setenv("LB_WEBHOOK", "https://hooks.slack.com/services/a/b")
     monkeypatch.setenv("HOME", str(tmp_path))
     (tmp_path / ".codex").mkdir()
     (tmp_path / ".codex/auth.json").write_text("{}")
@@ -162,7 +163,7 @@ def test_the_example_is_good(
 
 
 def test_the_example_shows_every_key() -> None:
-    from lb.config import text as written
+    from lb.config import sections as written
 
     names = {
         each.name
@@ -171,6 +172,9 @@ def test_the_example_shows_every_key() -> None:
             written.RoutingText,
             written.AccountText,
             written.KeyText,
+            written.MetricsText,
+            written.OtelText,
+            written.AlertsText,
         )
         for each in section.__attrs_attrs__
     }

@@ -1,6 +1,6 @@
 """What one types: ``lb serve``, ``demo``, ``check``, ``status``, ``explain``.
 
-``lb login``, ``lb accounts``, ``lb codex`` and ``lb bench`` have files of their own.
+``lb login``, ``accounts``, ``codex``, ``bench``, ``alerts`` and ``top`` have files of their own.
 Whatever takes time to import is imported where it is used: ``lb --help`` answers at once.
 """
 
@@ -14,6 +14,7 @@ import click
 
 from lb import __version__
 from lb.cli.accounts import group
+from lb.cli.alerts import alerts
 from lb.cli.bench import measure
 from lb.cli.codex import tell
 from lb.cli.common import (
@@ -29,6 +30,7 @@ from lb.cli.common import (
     with_url,
 )
 from lb.cli.login import login
+from lb.cli.top import top
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -127,7 +129,7 @@ def explain(model: str, session: str | None, path: Path | None, url: str | None)
     show(tables.explanation(asking()))
 
 
-for command in (login, group, tell, measure):
+for command in (login, group, tell, measure, alerts, top):
     main.add_command(command)
 
 

@@ -115,6 +115,33 @@ def status(told: Json, now: float | None = None) -> RenderableType:
     return Group(*head, table, _text(""), *map(_text, whys))
 
 
+def requests(rows: Iterable[Json], now: float | None = None) -> RenderableType:
+    """Requests that are over, as rows of the ledger, in the order given."""
+    instant = time.time() if now is None else now
+    table = _table("ago", "key", "model", "account", "tries", "first", "total", "tokens", "outcome")
+    for row in rows:
+        outcome = str(row.get("outcome"))
+        first_ms, total_ms = row.get("ttfb_ms"), row.get("total_ms")
+        tokens = [row.get(name) for name in ("input_tokens", "output_tokens")]
+        table.add_row(
+            text(_span(instant - float(row.get("at") or instant), 1), "dim"),
+            text(row.get("key")),
+            text(_cut(row.get("model_asked") or "")),
+            text(row.get("account")),
+            text(row.get("attempts")),
+            text("" if first_ms is None else f"{first_ms:.0f} ms"),
+            text("" if total_ms is None else f"{total_ms:.0f} ms"),
+            text("" if tokens == [None, None] else " + ".join(str(n or 0) for n in tokens)),
+            text(outcome, "" if outcome == "completed" else "yellow"),
+        )
+    return table
+
+
+def text(value: object, style: str = "") -> Text:
+    """A text as it is: no markup, no control characters."""
+    return _text(value, style)
+
+
 def plain(names: tuple[str, ...], rows: Iterable[Iterable[object]]) -> RenderableType:
     """Texts in columns; what is empty for every row takes no room."""
     cells = [[_text(cell) for cell in row] for row in rows]

@@ -1,8 +1,10 @@
 """accounts.toml -> frozen facts; every mistake at once, each with its path and what to do.
 
-    text.py      what may be written: sections, types, unknown keys
+    sections.py  what may be written: the sections, as they stand there
+    text.py      reads them: types, unknown keys, every mistake
     checks.py    what values must look like: credentials, files, URLs, globs, ranges
     build.py     what it means: accounts, keys, the server
+    observe.py   what it means for those who watch: metrics, traces, alerts
     folder.py    accounts.d: logins that are accounts by being there
     facts.py     the result: Config and its parts
     advice.py    what works but should not stay so
@@ -16,20 +18,23 @@ from typing import Any
 
 from attrs import evolve
 
-from lb.config import build
+from lb.config import build, observe
 from lb.config import folder as logins
 from lb.config.advice import warnings
 from lb.config.checks import Checks, is_loopback
-from lb.config.facts import Config, Key, Routing, Server, expanded
+from lb.config.facts import Alerts, Config, Key, Metrics, Otel, Routing, Server, expanded
 from lb.config.folder import folder_for
 from lb.config.text import ConfigError, Mistake, Mistakes, read, shown
 from lb.core.account import Account, Simulation
 
 __all__ = [
+    "Alerts",
     "Config",
     "ConfigError",
     "Key",
+    "Metrics",
     "Mistake",
+    "Otel",
     "Routing",
     "Server",
     "address",
@@ -46,7 +51,10 @@ __all__ = [
 ]
 
 PLACES = ("accounts.toml", "~/.config/lb/accounts.toml")
-ORDER = ("accounts.toml", "server", "routing", "accounts", "keys", "fields")
+ORDER = (
+    *("accounts.toml", "server", "routing", "metrics", "otel", "alerts"),
+    *("accounts", "keys", "fields"),
+)
 FIRST_WORD = re.compile(r"[^.\[]+")
 NUMBER = re.compile(r"\[(\d+)\]")
 
@@ -172,6 +180,9 @@ def _read(text: str, checks: Checks, folder: Path | None) -> Config:
     config = Config(
         server=build.server(written.server, checks),
         routing=build.routing(written.routing, checks),
+        metrics=observe.metrics(written.metrics, checks),
+        otel=observe.otel(written.otel, checks),
+        alerts=observe.alerts(written.alerts, checks),
         accounts=(*accounts, *dropped_in),
         keys=build.keys(written.keys, checks),
         fields=fields,

@@ -11,7 +11,8 @@ from attrs import evolve
 from lb.config import folder
 from lb.config.checks import PLACEHOLDERS, Checks
 from lb.config.facts import Key, Routing, Server, expanded
-from lb.config.text import AccountText, KeyText, Mistakes, RoutingText, ServerText, given, written
+from lb.config.sections import AccountText, KeyText, RoutingText, ServerText
+from lb.config.text import Mistakes, given, written
 from lb.core.account import FEATURES, Account
 from lb.core.identity import identity_of
 

@@ -14,7 +14,8 @@ from attrs import evolve, frozen
 
 from lb.config.checks import LARGEST_SECRET_FILE, NAME
 from lb.config.facts import expanded
-from lb.config.text import AccountText, visible
+from lb.config.sections import AccountText
+from lb.config.text import visible
 from lb.core.identity import Identity, identity_of
 
 FOLDER: Final = "accounts.d"

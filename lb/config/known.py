@@ -5,7 +5,8 @@ from pathlib import Path
 from lb.config import folder
 from lb.config.facts import expanded
 from lb.config.folder import KIND, Login, UnusableError
-from lb.config.text import Mistakes, Text, read
+from lb.config.sections import Text
+from lb.config.text import Mistakes, read
 from lb.core.identity import identity_of
 
 

@@ -9,10 +9,20 @@ from attrs import define, field
 from lb.adapters.clock import Clock
 from lb.config import Config
 from lb.core.call import Call
+from lb.core.errors import Problem
 from lb.core.pool import Pool
 from lb.proxy.catalog import Catalog
 from lb.proxy.deliver import Delivery
 from lb.proxy.dispatch import Dispatch
+from lb.proxy.history import Histories
+from lb.proxy.hunt import Trace
+from lb.proxy.timelines import Timelines
+
+Ended = Callable[[Delivery | None, int, Problem | None, float], None]
+"""Hears of each request once it is over: its delivery (None: it was never let in), status, problem,
+and how long it took (seconds)."""
+
+PINS_S = 5.0  # a full store of pins takes 5 ms to count
 
 
 @define(eq=False)
@@ -31,6 +41,11 @@ class Gateway:
     deliveries: set[Delivery] = field(factory=set)
     lag_s: float = 0.0
     on_drain: set[Callable[[], None]] = field(factory=set)  # how each socket hears of it
+    on_ended: list[Ended] = field(factory=list)
+    tracer: Callable[[Call, float], Trace] | None = None
+    histories: Histories = field(factory=Histories)
+    timelines: Timelines = field(factory=Timelines)
+    _pins: tuple[float, dict[str, int]] = (0.0, {})
 
     def drain(self) -> None:
         """Let nobody in any more; sockets between two turns are closed now."""
@@ -47,10 +62,19 @@ class Gateway:
     def delivery(self, call: Call, received_at: float) -> Delivery:
         """The way back for one request that came at ``received_at`` (unix seconds)."""
         server = self.config.server
-        return Delivery(
+        delivery = Delivery(
             self.dispatch,
             call,
             received_at,
             keepalive_s=server.keepalive_s,
             tell_account=server.tell_account,
         )
+        if self.tracer is not None:
+            delivery.hunt.trace = self.tracer(call, received_at)
+        return delivery
+
+    def pins(self, now: float) -> dict[str, int]:
+        """How many conversations each account holds; counted anew every few seconds at most."""
+        if not self._pins[0] <= now < self._pins[0] + PINS_S:
+            self._pins = (now, self.pool.affinity.count_by_account(now))
+        return self._pins[1]

@@ -1,13 +1,23 @@
 """The search for an account for one request: what the failover loop remembers of it."""
 
+from typing import Protocol
+
 from attrs import define, field
 
 from lb.core.call import Call
 from lb.core.errors import Blame, Problem
+from lb.core.notes import Note
 from lb.core.slot import Verdict
 from lb.proxy.attempt import Attempt
 
 LEAST_LEFT_S = 0.2  # no attempt starts with less of the client's deadline left
+
+
+class Trace(Protocol):
+    """Hears of each attempt before it is made, where traces are on."""
+
+    def attempt(self, attempt: Attempt) -> None:
+        """An attempt begins."""
 
 
 @define(eq=False)
@@ -25,6 +35,8 @@ class Hunt:
     ticket: int = 0
     waited_s: float = 0.0
     upstream_s: float = 0.0
+    trace: Trace | None = None
+    notes: list[Note] = field(factory=list)  # why each account was picked
 
     def retries_on_suspicion(self, verdict: Verdict) -> bool:
         """Whether the next try repeats a billed failure at an account that is suspect itself."""

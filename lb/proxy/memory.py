@@ -26,6 +26,7 @@ class Memory:
     journal: Journal
     store: SQLite
     _dirty: set[str] = field(factory=set)
+    _dirty_since: float = 0.0
     trouble: str = ""
 
     @classmethod
@@ -66,13 +67,20 @@ class Memory:
             except OSError as error:
                 self._complain("journal", error)
         if changed or not isinstance(event, Succeeded):
+            if not self._dirty:
+                self._dirty_since = self.clock.now()
             self._dirty.add(event.account)
+
+    def lag_s(self) -> float:
+        """For how long the oldest of what is not stored has waited."""
+        return self.clock.now() - self._dirty_since if self._dirty else 0.0
 
     async def flush(self) -> None:
         """Store what changed since the last time; on trouble it stays in the journal."""
         if not self._dirty:
             return
         names, self._dirty = self._dirty, set()
+        since = self._dirty_since
         now, size = self.clock.now(), self.journal.size
         batch = {
             name: standing(self.pool.slots[name], now) for name in names if name in self.pool.slots
@@ -80,7 +88,7 @@ class Memory:
         try:
             await asyncio.to_thread(self.store.save, batch)
         except Exception as error:  # noqa: BLE001  # a store that is away must never stop a request
-            self._dirty |= names
+            self._dirty, self._dirty_since = self._dirty | names, since
             self._complain("store", error)
             return
         self.trouble = ""

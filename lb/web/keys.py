@@ -1,12 +1,14 @@
 """Where the parts hang on the application and on a request."""
 
 import asyncio
+from typing import Any
 
 from aiohttp import web
 
 from lb.core.events import Event
 from lb.proxy.deliver import Delivery
 from lb.proxy.gateway import Gateway
+from lb.proxy.gauges import House
 from lb.web.auth import Doorman
 
 GATEWAY: web.AppKey[Gateway] = web.AppKey("gateway", Gateway)
@@ -14,5 +16,9 @@ DOORMAN: web.AppKey[list[Doorman]] = web.AppKey("doorman", list)
 """A list of one, so that a reload can replace it."""
 REQUEST_ID = web.RequestKey("request_id", str)
 DELIVERY = web.RequestKey("delivery", Delivery)
-LISTENERS: web.AppKey[set["asyncio.Queue[Event]"]] = web.AppKey("listeners", set)
+News = Event | dict[str, Any]
+"""What a listener is told: an event, or the row of a request that is over."""
+LISTENERS: web.AppKey[set["asyncio.Queue[News]"]] = web.AppKey("listeners", set)
 """Who listens to /admin/live."""
+HOUSE: web.AppKey[House] = web.AppKey("house", House)
+"""What metrics are read from."""

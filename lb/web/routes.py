@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
-from lb.web.admin import api, live
+from lb.web.admin import api, config, live, logs, metrics, pages, requests
 from lb.web.endpoints import codex, forward, meta, models, responses, socket
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -32,11 +32,21 @@ ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("*", "/codex/analytics-events/{rest:.*}", codex.nothing),
     ("GET", "/health", meta.health),
     ("GET", "/ready", meta.ready),
+    ("GET", "/metrics", metrics.metrics),
+    ("GET", "/admin/log-level", logs.level),
+    ("POST", "/admin/log-level", logs.set_level),
     ("GET", "/admin/status", api.status),
     ("GET", "/admin/explain", api.explain),
     ("GET", "/admin/live", live.live),
+    ("GET", "/admin/config", config.effective),
+    ("GET", "/admin/requests", requests.search),
+    ("GET", "/admin/requests/{id}", requests.retrieve),
+    ("GET", "/admin", pages.to_page),
+    ("GET", "/admin/", pages.page),
+    ("GET", "/admin/static/{name}", pages.static),
     ("GET", "/admin/accounts/{id}", api.account),
     ("POST", "/admin/accounts/{id}/{action:pause|resume|reset}", api.act),
+    ("POST", "/admin/accounts/{id}/probe", api.probe),
 )
 
 
