@@ -37,7 +37,7 @@ def small(model: str, *, stream: bool) -> bytes:
             "parallel_tool_calls": True,
             "stream": stream,
             "store": False,
-            "prompt_cache_key": f"conversation-{MARK}",
+            "prompt_cache_key": f"{model}-conversation-{MARK}",
         }
     )
 
@@ -63,7 +63,7 @@ def codex(model: str, size: int, *, stream: bool) -> bytes:
             "store": False,
             "stream": stream,
             "include": ["reasoning.encrypted_content"],
-            "prompt_cache_key": "0199a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5b",
+            "prompt_cache_key": f"{model}-0199a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5b",
         }
     )
 

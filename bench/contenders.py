@@ -172,7 +172,10 @@ def written(folder: Path, port: int, upstream: int, accounts: int = 10, keys: in
 
 
 def litellm(home: Path) -> Maker:
-    """LiteLLM's proxy from PyPI, in a virtual environment below ``home`` made for this run."""
+    """LiteLLM's proxy from PyPI, in a virtual environment below ``home`` made for this run.
+
+    Upstream sees a model LiteLLM knows: others it does not stream.
+    """
     python = home / "litellm-venv" / "bin" / "python"
     if not python.exists():
         print("  installing LiteLLM from PyPI into a folder of this run ...", flush=True)
@@ -182,13 +185,11 @@ def litellm(home: Path) -> Maker:
             raise AbsentError("LiteLLM could not be installed from PyPI")
 
     def make(folder: Path, port: int, upstream: int) -> list[str]:
-        parameters = {
-            "model": "openai/*",
-            "api_base": f"http://127.0.0.1:{upstream}/v1",
-            "api_key": "upstream-key",
-        }
+        base = f"http://127.0.0.1:{upstream}/v1"
+        known = {"model": "openai/gpt-4o", "api_base": base, "api_key": "upstream-key"}
+        names = ("bench-json", "bench-same", "bench-50", "bench-200", "bench-1000")
         config = {
-            "model_list": [{"model_name": "*", "litellm_params": parameters}],
+            "model_list": [{"model_name": name, "litellm_params": known} for name in names],
             "general_settings": {"master_key": KEY},
         }
         (folder / "config.yaml").write_text(json.dumps(config))  # JSON is YAML

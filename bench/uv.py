@@ -28,7 +28,7 @@ from bench.bodies import MARK
 
 CONVERSATIONS = 1000
 AROUND = 8  # events around the deltas of a stream
-_MODEL = re.compile(rb'"model": ?"[^"]*bench-(\w+)(?:-(\d+))?')
+_MODEL = re.compile(rb'"bench-(\w+)(?:-(\d+))?')
 _SENT = re.compile(rb'"delta":"T(\d{20})')
 _SHARES = (0.5, 0.9, 0.99, 0.999)
 _PARTS = ("output_text", "content_part", "output_item")
@@ -113,7 +113,7 @@ def _upstream(listener: socket.socket, told_limits: dict[str, str]) -> None:
         runner = web.AppRunner(app, access_log=None)
         await runner.setup()
         await web.SockSite(runner, listener).start()
-        while os.getppid() == parent:
+        while os.getppid() == parent:  # noqa: ASYNC110  # nothing tells that a parent has died
             await asyncio.sleep(1)
 
     uvloop.run(serve())

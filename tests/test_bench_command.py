@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 from click.testing import CliRunner, Result
 
-from lb.cli import bench, main
+from lb.cli import bench, bench_run, main
 from tests.conftest import Proxy
 
 SIMULATED = """
@@ -70,14 +70,14 @@ async def test_a_server_that_is_not_there_is_told_as_errors() -> None:
 
 async def test_ctrl_c_shows_what_there_is(proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> None:
     served = await proxy(pool())
-    go = bench.Run.go
+    go = bench_run.Run.go
 
-    async def interrupted(run: bench.Run, concurrency: int, tick: Callable[[], None]) -> None:
+    async def interrupted(run: bench_run.Run, concurrency: int, tick: Callable[[], None]) -> None:
         run.requests = 3
         await go(run, concurrency, tick)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(bench.Run, "go", interrupted)
+    monkeypatch.setattr(bench_run.Run, "go", interrupted)
     result = await ran(served.url, "--requests", "50")
     assert result.exit_code == 0, result.output
     assert "Interrupted after 3 of 50" in result.output

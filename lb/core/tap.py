@@ -137,6 +137,21 @@ class Tap:
             self._note(frame)
             if self.phase is Phase.ENDED:
                 return run[:length]
+            if self.phase is Phase.CONTENT and b"\r" not in run:
+                return self._skim(run, length)
+        return run
+
+    def _skim(self, run: bytes, start: int) -> bytes:
+        """The rest of a run in which content has begun: only frames with a name that matters."""
+        assert self._pattern is not None
+        while match := self._pattern.search(run, start):
+            begin = max(run.rfind(b"\n\n", start, match.start()) + 2, start)
+            start = run.find(b"\n\n", match.start()) + 2
+            if start == 1:
+                break  # the last frame lacks its blank line: it is still to come
+            self._note(run[begin:start])
+            if self.phase is Phase.ENDED:
+                return run[:start]
         return run
 
     def _note(self, frame: bytes) -> None:
