@@ -64,6 +64,16 @@ class Doorman:
             )
         return Client(key.name, key.models)
 
+    def check_page(self, request: web.Request) -> None:
+        """May the dashboard's own files be sent: they are nobody's data, so no token is asked.
+
+        Without a token the admin API answers only this machine; then so does its page.
+        Raises: Problem (401, 403, 421).
+        """
+        _check_origin(request)
+        if self._admin is None:
+            _check_local(request, "the dashboard answers only on this machine, or with a token set")
+
     def check_admin(self, request: web.Request) -> None:
         """Raises: Problem (401, 403, 421) unless the admin token is shown or this machine asks."""
         _check_origin(request)
