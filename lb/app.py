@@ -2,7 +2,7 @@
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator, Coroutine, Iterable
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -12,28 +12,30 @@ from typing import Any
 import aiohttp
 import structlog
 from aiohttp import web
-from attrs import define, evolve
+from attrs import define
 
 from lb import app_watch
 from lb import config as configuration
-from lb.adapters import logs, transport
+from lb.adapters import logs, prices, transport
 from lb.adapters.clock import Clock
 from lb.adapters.credentials import Credentials
+from lb.adapters.limits import allow_many_connections
 from lb.adapters.simulator import Simulator
 from lb.adapters.sockets import Sockets
+from lb.adapters.stores import StoreAway
 from lb.adapters.watch import EVERY_S, Watch
 from lb.adapters.watch_files import FilesWatch
 from lb.config import Config, ConfigError
-from lb.core.account import Account
-from lb.core.errors import Problem
 from lb.core.pool import Pool
 from lb.core.strategies import STRATEGIES
-from lb.core.upstreams import KINDS
+from lb.proxy.accounts import located, simulated, simulating
 from lb.proxy.attempt import Tries
-from lb.proxy.catalog import Catalog, listed
+from lb.proxy.booking import Books
+from lb.proxy.catalog import Catalog
 from lb.proxy.dispatch import Dispatch
 from lb.proxy.gateway import Gateway
 from lb.proxy.history import Histories
+from lb.proxy.keys import Keys, keys_in
 from lb.proxy.memory import Memory
 from lb.proxy.metrics import Metrics
 from lb.proxy.notices import Notices, welcome_back
@@ -49,7 +51,7 @@ from lb.web.server import Runner
 
 _log = structlog.get_logger()
 LAST_WORDS_S = 2.0
-_FIXED = ("host", "port", "data_dir", "log", "log_level")
+_FIXED = ("host", "port", "data_dir", "database", "log", "log_level")
 """What a reload cannot change."""
 
 
@@ -76,12 +78,13 @@ class Running:
         gateway.config = config
         self._tell_problems(config)
         gateway.dispatch.patience_s = config.server.patience_s
-        self.simulator.update(_simulated(config.accounts))
+        gateway.dispatch.books.prices = gateway.prices.overruled(config.prices)
+        self.simulator.update(simulated(config.accounts))
         accounts = located(config.accounts, self.simulator)
         gateway.pool.update(accounts, STRATEGIES[config.routing.strategy])
         self.memory.recall(set(gateway.pool.slots) - before)
         gateway.histories.keep(set(gateway.pool.slots))
-        self.app[DOORMAN][0] = Doorman(config)
+        gateway.keys.take_up(config)
         self.watching.take_up(old, config)
         self.notices.look()
         gateway.dispatch.queue.wake()
@@ -97,6 +100,7 @@ class Running:
                 folder=config.folder,
                 host=config.server.host,
                 port=config.server.port,
+                keyed=lambda _: bool(self.gateway.keys.records),
             )
         except ConfigError as error:
             self.gateway.problems = [str(mistake) for mistake in error.mistakes]
@@ -138,27 +142,12 @@ class Running:
         gateway = self.gateway
         gateway.drain()
         await gateway.finished(gateway.config.server.drain_s)
-        for delivery in list(gateway.deliveries):
-            delivery.stop(shutting_down())
+        gateway.cut(shutting_down())
         await gateway.finished(LAST_WORDS_S)
 
 
 def _watched(gateway: Gateway) -> list[Path]:
     return configuration.watched(gateway.config)
-
-
-def _simulated(accounts: Iterable[Account]) -> list[Account]:
-    return [account for account in accounts if account.kind == "simulated"]
-
-
-def located(accounts: Iterable[Account], simulator: Simulator) -> list[Account]:
-    """The accounts, each simulated one at the address of the simulator."""
-    return [
-        evolve(account, base_url=simulator.base_url(account.id))
-        if account.kind == "simulated"
-        else account
-        for account in accounts
-    ]
 
 
 @asynccontextmanager
@@ -183,13 +172,6 @@ async def running(
         yield server
 
 
-async def _simulating(config: Config, stack: AsyncExitStack) -> Simulator:
-    simulator = Simulator(_simulated(config.accounts))
-    await simulator.start()
-    stack.push_async_callback(simulator.stop)
-    return simulator
-
-
 def _tries(session: aiohttp.ClientSession, clock: Clock, stack: AsyncExitStack) -> Tries:
     credentials = Credentials(session, clock.now)
     stack.push_async_callback(credentials.close)
@@ -201,11 +183,12 @@ def _tries(session: aiohttp.ClientSession, clock: Clock, stack: AsyncExitStack) 
 async def _built(config: Config, rng: Random, stack: AsyncExitStack) -> Running:
     clock = Clock()
     session = await stack.enter_async_context(transport.new_session())
-    simulator = await _simulating(config, stack)
+    simulator = await simulating(config, stack)
     pool = Pool(STRATEGIES[config.routing.strategy])
     pool.update(located(config.accounts, simulator))
-    memory = Memory.open(config.server.data_dir, pool, clock)
+    memory = Memory.open(config, pool, clock)
     stack.push_async_callback(memory.close)
+    await memory.start()
     tries = _tries(session, clock, stack)
     app = web.Application(middlewares=[canonical], client_max_size=1 << 20)
     app[LISTENERS] = set()
@@ -215,25 +198,48 @@ async def _built(config: Config, rng: Random, stack: AsyncExitStack) -> Running:
     timelines = Timelines(partial(publish_news, app[LISTENERS]))
 
     ears = app_watch.Ears(memory, notices, histories, metrics, app[LISTENERS], clock)
-    dispatch = Dispatch(pool, tries, clock, rng, ears.heard, config.server.patience_s)
+    books = Books(clock, memory.note, prices.shipped().overruled(config.prices))
+    dispatch = Dispatch(pool, tries, clock, rng, ears.heard, books)
+    dispatch.patience_s = config.server.patience_s
     catalog = Catalog(pool, tries, clock, config.server.data_dir / "models.json")
     catalog.recall()
-    gateway = Gateway(config, pool, dispatch, catalog, clock, rng, started_at=clock.now())
+    keys = await _keys(config, memory, clock)
+    gateway = Gateway(config, pool, dispatch, catalog, clock, rng, keys, memory, clock.now())
     gateway.histories, gateway.timelines = histories, timelines
     gateway.on_ended.append(timelines.ended)
     app[GATEWAY] = gateway
-    app[DOORMAN] = [Doorman(config)]
+    app[DOORMAN] = [_doorman(keys)]
+    keys.on_change = lambda: app[DOORMAN].__setitem__(0, _doorman(keys))
     add_routes(app)
     upkeep = Upkeep(gateway, memory)
     upkeep.start()
     stack.push_async_callback(upkeep.stop)
-    gateway.problems = list(config.problems)
-    notices.look()
-    welcome_back(gateway, notices)
     runner = Runner(app)
     watching = app_watch.watching(app, memory, metrics, session, runner)
     await watching.start(stack)
-    return Running(gateway, app, runner, simulator, memory, notices, watching)
+    return _welcomed(Running(gateway, app, runner, simulator, memory, notices, watching))
+
+
+def _welcomed(server: Running) -> Running:
+    """Say what is wrong with the accounts, and put back those whose login is new."""
+    server.gateway.problems = list(server.gateway.config.problems)
+    server.notices.look()
+    welcome_back(server.gateway, server.notices)
+    return server
+
+
+async def _keys(config: Config, memory: Memory, clock: Clock) -> Keys:
+    """The client keys; where the store is away they are taken up once it is back."""
+    keys = keys_in(memory.store, config, clock.now)
+    try:
+        await keys.follow(memory.spent)
+    except StoreAway as error:
+        _log.error("keys_not_read", reason=str(error))
+    return keys
+
+
+def _doorman(keys: Keys) -> Doorman:
+    return Doorman(keys.config, keys.ring, keys.limits, keys.throttle, keys.now, keys.certain)
 
 
 def serve(config: Config) -> None:
@@ -241,6 +247,7 @@ def serve(config: Config) -> None:
     import uvloop
 
     logs.set_up(config.server.log, config.server.log_level)
+    allow_many_connections()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_serve(config))
 
@@ -256,8 +263,7 @@ async def _serve(config: Config) -> None:
             signals += 1
             stop.set()
             if signals > 1:  # a second one means now
-                for delivery in list(server.gateway.deliveries):
-                    delivery.stop(shutting_down())
+                server.gateway.cut(shutting_down())
 
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, on_stop)
@@ -270,20 +276,3 @@ async def _serve(config: Config) -> None:
         for watch in watching:
             watch.cancel()
         await server.drain()
-
-
-async def probe(config: Config) -> list[tuple[str, bool, str]]:
-    """Try each account by asking for its models: (account, whether it answered, what it said)."""
-    async with AsyncExitStack() as stack:
-        session = await stack.enter_async_context(transport.new_session())
-        simulator = await _simulating(config, stack)
-        tries = _tries(session, Clock(), stack)
-
-        async def tried(account: Account) -> tuple[str, bool, str]:
-            try:
-                body = await tries.fetch(account, KINDS[account.kind].models_path)
-            except Problem as problem:
-                return account.id, False, problem.message
-            return account.id, True, f"lists {len(listed(body, account.kind))} models"
-
-        return list(await asyncio.gather(*map(tried, located(config.accounts, simulator))))

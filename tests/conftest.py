@@ -11,6 +11,7 @@ from attrs import evolve
 from hypothesis import settings
 
 from lb import config
+from tests import databases
 from tests.scripted import Upstream
 
 settings.register_profile("lb", deadline=None, derandomize=True, max_examples=60)
@@ -61,3 +62,13 @@ async def proxy(tmp_path: Path) -> AsyncIterator[Proxy]:
             return served
 
         yield start
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+async def database(request: pytest.FixtureRequest) -> AsyncIterator[str]:
+    """An empty database of each kind: its URL, empty for SQLite."""
+    if request.param == "sqlite":
+        yield ""
+    else:
+        async with databases.schema() as url:
+            yield url

@@ -9,6 +9,7 @@ import pytest
 
 from lb import config
 from lb.config import ConfigError, parse
+from lb.core.prices import Price
 from lb.core.secret import Secret
 from tests.mistakes import KEY, ONE_MISTAKE, OPENAI
 
@@ -134,8 +135,8 @@ def test_the_example_is_good(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    for name in ("OPENAI_KEY_A", "ALICE_KEY", "LB_ADMIN_TOKEN"):
-        monkeypatch.setenv(name, f"value-of-{name}")
+    for name in ("OPENAI_KEY_A", "ALICE_KEY", "LB_ADMIN_TOKEN", "LB_DATABASE"):
+        monkeypatch.setenv(name, f"postgresql://value-of-{name}")
     monkeypatch.setenv("LB_WEBHOOK", "https://hooks.slack.com/services/a/b")
     monkeypatch.setenv("HOME", str(tmp_path))
     (tmp_path / ".codex").mkdir()
@@ -159,7 +160,8 @@ def test_the_example_is_good(
         assert read.fields["metadata"] == {"*": "strip"}
         assert read.accounts[0].fields["metadata"] == "strip"
         assert read.accounts[0].takes(frozenset({"previous_response_id", "store"}))
-        assert read.server.admin_token is not None
+        assert None not in (read.server.admin_token, read.server.database)
+        assert read.prices["my_model"] == Price(1.0, 4.0, 0.1)
 
 
 def test_the_example_shows_every_key() -> None:
@@ -168,13 +170,9 @@ def test_the_example_shows_every_key() -> None:
     names = {
         each.name
         for section in (
-            written.ServerText,
-            written.RoutingText,
-            written.AccountText,
-            written.KeyText,
-            written.MetricsText,
-            written.OtelText,
-            written.AlertsText,
+            *(written.ServerText, written.RoutingText, written.AccountText, written.PlanText),
+            *(written.BudgetText, written.KeyText, written.LedgerText, written.PriceText),
+            *(written.MetricsText, written.OtelText, written.AlertsText),
         )
         for each in section.__attrs_attrs__
     }

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from lb.core.sse import COMMENT, KEEPALIVE_EVENT
+from lb.proxy.said import line_of
 from tests.clients import Answer, ask, asking, client, events_of, pool, taken, until
 from tests.conftest import Proxy, Scripted
 from tests.faulty_plays import cut_after, error, failed_first
@@ -258,7 +259,8 @@ async def test_a_client_that_leaves_ends_the_upstream_s_work_and_blames_nobody(
     await until(lambda: slot.in_flight == 0 and not server.gateway.deliveries)
     assert slot.health.state.value == "ready"
     assert slot.mishap is None
-    told = delivery.told()
+    told = line_of(delivery)
+    assert isinstance(told["attempts"], list)
     assert "client_gone" in {told["outcome"], *(a["outcome"] for a in told["attempts"])}
 
 

@@ -1,47 +1,130 @@
 """A local journal: facts are appended with one small ``write(2)`` and kept until they are stored.
 
 What is written is the kernel's at once, so a ``kill -9`` loses nothing; no fsync, so nobody waits.
+It is a folder of segments: one is appended to, those before it are fed to the store and deleted
+whole. A lock keeps a second server out of the folder.
 """
 
+import errno
+import fcntl
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import msgspec
+SEGMENT_BYTES = 1 << 20
+FORMER = "journal.jsonl"  # of version 1: one file beside the folder
 
 
 class Journal:
-    """One JSON object a line, in a file only its owner can read."""
+    """Lines in segments only their owner can read.
 
-    def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._path = path
-        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+    ``size`` counts the bytes of all segments; beyond ``limit`` bytes ``is_full``, and the caller
+    says what then is not written (``append`` itself never refuses).
+    """
+
+    def __init__(self, folder: Path, limit: int = 256 << 20) -> None:
+        """Take the folder. Raises: OSError, with EAGAIN when another server has it."""
+        folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        folder.mkdir(exist_ok=True, mode=0o700)
+        self._folder = folder
+        self._lock = _locked(folder / "lock")
+        self.limit = limit
+        self._sizes = {path: path.stat().st_size for path in sorted(folder.glob("*.jsonl"))}
+        self._take_former(folder.parent / FORMER)
+        self.size = sum(self._sizes.values())
+        self._number = max((int(path.stem) for path in self._sizes), default=0)
+        self._file = -1
+        self._current: Path | None = None
+
+    def _take_former(self, former: Path) -> None:
+        if former.exists():
+            path = self._folder / f"{0:012}.jsonl"
+            former.rename(path)
+            self._sizes = {path: path.stat().st_size, **self._sizes}
+
+    @property
+    def is_full(self) -> bool:
+        """Whether no more should be written until something is stored."""
+        return self.size >= self.limit
+
+    def append(self, lines: bytes) -> None:
+        """Write whole lines, each with its newline. Raises: OSError when the disk is full."""
+        if self._current is None:
+            self._begin()
+        elif self._sizes[self._current] >= SEGMENT_BYTES:
+            self.cut()
+            self._begin()
+        assert self._current is not None
+        written = os.write(self._file, lines)
+        self.size += written
+        self._sizes[self._current] += written
+        if written < len(lines):  # the disk filled up: end the torn line, so that it stands alone
+            os.write(self._file, b"\n")
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def _begin(self) -> None:
+        path = self._folder / f"{self._number + 1:012}.jsonl"
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
         self._file = os.open(path, flags, 0o600)
-        self.size = os.fstat(self._file).st_size
+        self._number += 1
+        self._current = path
+        self._sizes[path] = 0
 
-    def append(self, entry: dict[str, Any]) -> None:
-        """Note ``entry``. Raises: OSError when the disk is full or gone."""
-        line = msgspec.json.encode(entry) + b"\n"
-        self.size += os.write(self._file, line)
+    def go_on_after(self, number: int) -> None:
+        """Number segments beyond ``number``: those up to it are stored, and may be gone."""
+        self._number = max(self._number, number)
 
-    def entries(self) -> Iterator[dict[str, Any]]:
-        """What was noted and not yet forgotten, oldest first; a line cut by a crash is skipped."""
-        for line in self._path.read_bytes().splitlines():
-            try:
-                entry = msgspec.json.decode(line)
-            except msgspec.DecodeError:
-                continue
-            if isinstance(entry, dict):
-                yield entry
+    def cut(self) -> None:
+        """End the current segment: the next line begins a new one."""
+        if self._current is not None:
+            os.close(self._file)
+            self._file, self._current = -1, None
 
-    def forget(self, size: int) -> None:
-        """All of the first ``size`` bytes is stored: let go of it, unless more was noted since."""
-        if size and size == self.size:
-            os.ftruncate(self._file, 0)
-            self.size = 0
+    def ended(self) -> list[Path]:
+        """The segments that are ended and not yet deleted, oldest first."""
+        return [path for path in self._sizes if path != self._current]
+
+    def delete(self, segment: Path) -> None:
+        """All of ``segment`` is stored: let go of it."""
+        self.size -= self._sizes.pop(segment, 0)
+        segment.unlink(missing_ok=True)
+
+    def keep(self, name: str, data: bytes) -> None:
+        """Put ``data`` in the file ``name`` of the folder, at once or not at all."""
+        path = self._folder / name
+        draft = path.with_suffix(".new")
+        handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+        draft.replace(path)
+
+    def kept(self, name: str) -> bytes:
+        """What ``keep`` put there; empty when nothing was."""
+        try:
+            return (self._folder / name).read_bytes()
+        except FileNotFoundError:
+            return b""
 
     def close(self) -> None:
-        """Close the file."""
-        os.close(self._file)
+        """End the current segment and give the folder back."""
+        self.cut()
+        os.close(self._lock)
+
+
+def lines(segment: Path) -> Iterator[bytes]:
+    """The lines of a segment; the last may be torn by a crash."""
+    with segment.open("rb") as file:
+        for line in file:
+            yield line.rstrip(b"\n")
+
+
+def _locked(path: Path) -> int:
+    """A lock that ends with the process, however it ends."""
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(handle)
+        told = "another lb server uses this data_dir"
+        raise OSError(errno.EAGAIN, told, str(path.parent.parent)) from error
+    return handle

@@ -1,4 +1,4 @@
-"""What one types: ``lb serve``, ``demo``, ``check``, ``status``, ``explain``.
+"""What one types: ``lb serve``, ``demo``, ``check``, ``status``, ``explain``, ``keys``, ``usage``.
 
 ``lb login``, ``accounts``, ``codex``, ``bench``, ``alerts`` and ``top`` have files of their own.
 Whatever takes time to import is imported where it is used: ``lb --help`` answers at once.
@@ -22,6 +22,7 @@ from lb.cli.common import (
     MISTAKES,
     WHERE,
     console,
+    has_keys,
     loaded,
     loaded_from,
     question,
@@ -29,8 +30,10 @@ from lb.cli.common import (
     with_config,
     with_url,
 )
+from lb.cli.keys import keys
 from lb.cli.login import login
 from lb.cli.top import top
+from lb.cli.usage import usage
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -40,8 +43,10 @@ if TYPE_CHECKING:
 FAULTS = {
     errno.EADDRINUSE: "something listens there already; choose another with --port",
     errno.EACCES: "not allowed; ports below 1024 need a privilege",
+    errno.EAGAIN: "another lb server uses its data_dir",
     errno.EADDRNOTAVAIL: "this machine has no such address",
 }
+
 with_port = click.option("--port", type=click.IntRange(0, 65535), help="Overrules the file.")
 
 
@@ -61,7 +66,7 @@ def serve(path: Path | None, host: str | None, port: int | None) -> None:
 
     found = config.find(path)
     folder = config.find_folder(found)
-    _serve(loaded(lambda: config.load(found, folder=folder, host=host, port=port)))
+    _serve(loaded(lambda: config.load(found, folder=folder, host=host, port=port, keyed=has_keys)))
 
 
 @main.command()
@@ -129,7 +134,7 @@ def explain(model: str, session: str | None, path: Path | None, url: str | None)
     show(tables.explanation(asking()))
 
 
-for command in (login, group, tell, measure, alerts, top):
+for command in (login, group, tell, measure, keys, usage, alerts, top):
     main.add_command(command)
 
 
@@ -137,7 +142,7 @@ def _serve(told: "Config", *, asked_for: bool = False) -> None:
     from lb import app
     from lb.cli import words
 
-    for line in words.start(told, asked_for=asked_for):
+    for line in words.start(told, asked_for=asked_for, keyed=has_keys(told)):
         click.echo(line)
     try:
         app.serve(told)
@@ -152,10 +157,10 @@ def _serve(told: "Config", *, asked_for: bool = False) -> None:
 def _probe(told: "Config") -> None:
     import asyncio
 
-    from lb import app
     from lb.cli import tables
+    from lb.proxy.accounts import probe
 
-    results = asyncio.run(app.probe(told))
+    results = asyncio.run(probe(told))
     show(tables.probes(results))
     if not all(good for _, good, _ in results):
         raise click.exceptions.Exit(1)

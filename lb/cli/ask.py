@@ -12,6 +12,10 @@ LARGEST_ANSWER = 16 * 1024 * 1024  # bytes
 EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  # where to reach what binds to all
 
 
+class NoServer(click.ClickException):  # what is missing
+    """Nobody answers there."""
+
+
 def url_of(host: str, port: int) -> str:
     """The URL under which this machine reaches a server that listens on ``host``."""
     name = EVERYWHERE.get(host, host).strip("[]")
@@ -60,10 +64,10 @@ def _answered(url: str, path: str, token: str, method: str) -> tuple[HTTPConnect
         raise _nobody(url, error) from None
 
 
-def _nobody(url: str, error: Exception) -> click.ClickException:
+def _nobody(url: str, error: Exception) -> NoServer:
     why = getattr(error, "strerror", None) or str(error) or type(error).__name__
     message = f"No lb server answers at {url} ({why}).\nStart one with: lb serve"
-    return click.ClickException(message)
+    return NoServer(message)
 
 
 def connection(url: str) -> tuple[HTTPConnection, str]:

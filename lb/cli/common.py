@@ -21,6 +21,13 @@ with_config = click.option("--config", "path", type=FILE, help=f"Default: {WHERE
 with_url = click.option("--url", help="Of the running server; default: from the configuration.")
 
 
+def has_keys(config: "Config") -> bool:
+    """Whether the store of a configuration holds client keys."""
+    from lb.cli import stored
+
+    return stored.has_keys(config)
+
+
 def loaded(load: "Callable[[], Config]") -> "Config":
     """What ``load`` gives; with mistakes, all of them are shown and the program ends."""
     from lb.config import ConfigError
@@ -36,7 +43,8 @@ def loaded_from(path: Path | None) -> "Config":
     from lb import config
 
     found = config.find(path)
-    return loaded(lambda: config.load(found, folder=config.find_folder(found)))
+    folder = config.find_folder(found)
+    return loaded(lambda: config.load(found, folder=folder, keyed=has_keys))
 
 
 def refuse(error: "ConfigError") -> NoReturn:

@@ -119,7 +119,7 @@ def seen(
 
     room = max(3, height - len(status.get("accounts", ())) - 12)
     below = tables.requests(list(rows)[:room])
-    note = tables.text(trouble, "bold red") if trouble else Text("q leaves", "dim")
+    note = tables.text_of(trouble, "bold red") if trouble else Text("q leaves", "dim")
     return Group(tables.status(status), Text(""), below, note)
 
 

@@ -10,12 +10,15 @@ MODEL = "gpt-5.5"
 SHOWN = 8  # accounts named in one line
 
 
-def start(config: Config, *, asked_for: bool = False) -> Iterator[str]:
-    """The lines to print; ``asked_for``: the simulated accounts were asked for by name."""
+def start(config: Config, *, asked_for: bool = False, keyed: bool = False) -> Iterator[str]:
+    """The lines to print; ``asked_for``: the simulated accounts were asked for by name.
+
+    ``keyed`` whether the store holds client keys.
+    """
     url = url_of(config.server.host, config.server.port)
     yield f"lb {__version__} on {url}"
     yield ""
-    yield from _simulated(url, asked_for=asked_for) if config.demo else _served(config)
+    yield from _simulated(url, asked_for=asked_for) if config.demo else _served(config, keyed=keyed)
     for warning in warnings(config):
         yield f"Mind: {warning}."
 
@@ -51,7 +54,7 @@ def _simulated(url: str, *, asked_for: bool) -> Iterator[str]:
     yield "then start lb again. See the pool with `lb status --watch`."
 
 
-def _served(config: Config) -> Iterator[str]:
+def _served(config: Config, *, keyed: bool) -> Iterator[str]:
     for problem in config.problems:
         yield f"Left out: {problem}."
     if not config.accounts:
@@ -62,6 +65,8 @@ def _served(config: Config) -> Iterator[str]:
     more = len(config.accounts) - len(names)
     named = ", ".join(names) + (f" and {more} more" if more else "")
     clients = _many(len(config.keys), "client key") if config.keys else "for this machine only"
+    if keyed:
+        clients = "client keys in the file and in the store" if config.keys else "keys in the store"
     yield f"{config.source}: {_many(len(config.accounts), 'account')} ({named}),"
     yield f"strategy {config.routing.strategy}, {clients}."
 

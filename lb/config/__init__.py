@@ -3,9 +3,10 @@
     sections.py  what may be written: the sections, as they stand there
     text.py      reads them: types, unknown keys, every mistake
     checks.py    what values must look like: credentials, files, URLs, globs, ranges
-    build.py     what it means: accounts, keys, the server
+    build.py     what it means: accounts, the server
     observe.py   what it means for those who watch: metrics, traces, alerts
     folder.py    accounts.d: logins that are accounts by being there
+    plans.py     what client keys may do: plans, keys, limits of their own
     facts.py     the result: Config and its parts
     advice.py    what works but should not stay so
 
@@ -13,6 +14,7 @@
 """
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +22,14 @@ from attrs import evolve
 
 from lb.config import build, observe
 from lb.config import folder as logins
+from lb.config import plans as client_plans
 from lb.config.advice import warnings
 from lb.config.checks import Checks, is_loopback
-from lb.config.facts import Alerts, Config, Key, Metrics, Otel, Routing, Server, expanded
+from lb.config.facts import Alerts, Config, Metrics, Otel, Routing, Server, expanded
 from lb.config.folder import folder_for
 from lb.config.text import ConfigError, Mistake, Mistakes, read, shown
 from lb.core.account import Account, Simulation
+from lb.core.plans import Key, Plan
 
 __all__ = [
     "Alerts",
@@ -35,6 +39,7 @@ __all__ = [
     "Metrics",
     "Mistake",
     "Otel",
+    "Plan",
     "Routing",
     "Server",
     "address",
@@ -53,9 +58,10 @@ __all__ = [
 PLACES = ("accounts.toml", "~/.config/lb/accounts.toml")
 ORDER = (
     *("accounts.toml", "server", "routing", "metrics", "otel", "alerts"),
-    *("accounts", "keys", "fields"),
+    *("accounts", "plans", "keys", "ledger", "prices", "fields"),
 )
 FIRST_WORD = re.compile(r"[^.\[]+")
+HasKeys = Callable[[Config], bool]
 NUMBER = re.compile(r"\[(\d+)\]")
 
 
@@ -81,17 +87,21 @@ def load(
     folder: Path | None = None,
     host: str | None = None,
     port: int | None = None,
+    keyed: HasKeys | None = None,
 ) -> Config:
     """Read the file at ``path`` and the logins in ``folder``, by default accounts.d beside it.
 
-    With neither it is the simulated pool. ``host``, ``port`` overrule what is written.
+    With neither it is the simulated pool. ``host``, ``port`` overrule what is written. ``keyed``
+    tells whether the store of a configuration holds client keys: asked where there are none in the
+    file and others can reach the server.
+
     Raises: ConfigError with every mistake there is.
     """
     overrides = {"host": host, "port": port}
     if path is None:
         if folder is None:
-            return _checked(_overruled(demo(), overrides), Mistakes())
-        return _built("", folder, None, overrides)
+            return _checked(_overruled(demo(), overrides), Mistakes(), keyed)
+        return _checked(*_built("", folder, None, overrides), keyed)
     try:
         text = path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -99,7 +109,8 @@ def load(
     except OSError as error:
         hint = "copy accounts.example.toml to begin with"
         raise ConfigError([Mistake(str(path), f"cannot be read: {error.strerror}", hint)]) from None
-    return _built(text, folder or folder_for(path), path, overrides)
+    config, mistakes = _built(text, folder or folder_for(path), path, overrides)
+    return _checked(config, mistakes, keyed)
 
 
 def parse(text: str, folder: Path) -> Config:
@@ -154,14 +165,16 @@ def watched(config: Config) -> list[Path]:
     return list(dict.fromkeys((*(path.absolute() for path in found), *used)))
 
 
-def _built(text: str, folder: Path, path: Path | None, overrides: dict[str, Any]) -> Config:
+def _built(
+    text: str, folder: Path, path: Path | None, overrides: dict[str, Any]
+) -> tuple[Config, Mistakes]:
     mistakes = Mistakes()
     checks = Checks(folder.parent if path is None else path.parent, mistakes)
     config = _read(text, checks, folder)
     own = (path,) if path is not None and checks.inline else ()
     files = tuple(dict.fromkeys((*own, *config.secret_files)))
     config = evolve(config, path=path, folder=folder, secret_files=files)
-    return _checked(_overruled(config, overrides), mistakes)
+    return _overruled(config, overrides), mistakes
 
 
 def _read(text: str, checks: Checks, folder: Path | None) -> Config:
@@ -177,6 +190,8 @@ def _read(text: str, checks: Checks, folder: Path | None) -> Config:
         problems += more
     accounts = build.accounts(texts, fields, checks)
     dropped_in, more = build.from_folder(found, fields, checks)
+    checks.know((*accounts, *dropped_in))
+    plans = client_plans.plans(written.plans, checks)
     config = Config(
         server=build.server(written.server, checks),
         routing=build.routing(written.routing, checks),
@@ -184,7 +199,10 @@ def _read(text: str, checks: Checks, folder: Path | None) -> Config:
         otel=observe.otel(written.otel, checks),
         alerts=observe.alerts(written.alerts, checks),
         accounts=(*accounts, *dropped_in),
-        keys=build.keys(written.keys, checks),
+        plans=plans,
+        keys=client_plans.keys(written.keys, plans, checks),
+        ledger=build.ledger(written.ledger, checks),
+        prices=build.prices(written.prices, checks),
         fields=fields,
         secret_files=tuple(dict.fromkeys(checks.files)),
         problems=(*problems, *more),
@@ -198,10 +216,10 @@ def _overruled(config: Config, overrides: dict[str, Any]) -> Config:
     return evolve(config, server=evolve(config.server, **told))
 
 
-def _checked(config: Config, mistakes: Mistakes) -> Config:
-    if not may_bind(config):
+def _checked(config: Config, mistakes: Mistakes, keyed: HasKeys | None = None) -> Config:
+    if not may_bind(config) and not (keyed is not None and keyed(config)):
         words = "can be reached from other machines, but no client key is set"
-        hint = 'add [[keys]], or listen on "127.0.0.1"'
+        hint = 'make one: `lb keys create`; or listen on "127.0.0.1"'
         mistakes.note("server.host", f"{shown(config.server.host)} {words}", hint)
     if mistakes.found:
         raise ConfigError(sorted(mistakes.found, key=_place))

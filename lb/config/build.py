@@ -9,13 +9,16 @@ import msgspec
 from attrs import evolve
 
 from lb.config import folder
-from lb.config.checks import PLACEHOLDERS, Checks
-from lb.config.facts import Key, Routing, Server, expanded
-from lb.config.sections import AccountText, KeyText, RoutingText, ServerText
+from lb.config.checks import Checks
+from lb.config.facts import Ledger, Routing, Server, expanded
+from lb.config.sections import AccountText, LedgerText, PriceText, RoutingText, ServerText
 from lb.config.text import Mistakes, given, written
 from lb.core.account import FEATURES, Account
 from lb.core.identity import identity_of
+from lb.core.plans import Key
+from lb.core.prices import Price
 
+DATABASES = ("postgresql://", "postgres://")
 ISSUER = "https://auth.openai.com"
 CREDENTIAL = {
     "openai": ("api_key", "give api_key_env, api_key_file or api_key"),
@@ -28,8 +31,6 @@ CREDENTIAL = {
 """What an account of a kind signs in with, and how to give it; other kinds may do without."""
 ONLY_FOR = {"auth_file": "chatgpt", "issuer": "chatgpt", "simulation": "simulated"}
 """Keys that mean something to one kind of account only."""
-SHA256_HEX = 64  # digits
-KNOWN_DIGESTS = frozenset(sha256(word.encode()).digest() for word in PLACEHOLDERS)
 
 Fields = dict[str, dict[str, str]]
 
@@ -46,7 +47,33 @@ def server(text: ServerText, checks: Checks) -> Server:
     )
     if text.data_dir is not None:
         plain["data_dir"] = checks.folder / expanded(text.data_dir)
-    return Server(admin_token=checks.secret(text, "admin_token", "server"), **plain)
+    database = checks.secret(text, "database", "server")
+    if database is not None and not database.reveal().startswith(DATABASES):
+        hint = 'such as "postgresql://lb@db.example.com/lb"; without one: SQLite in data_dir'
+        checks.mistakes.note("server.database", "must be the URL of a PostgreSQL database", hint)
+    admin_token = checks.secret(text, "admin_token", "server")
+    return Server(admin_token=admin_token, database=database, **plain)
+
+
+def ledger(text: LedgerText, checks: Checks) -> Ledger:
+    """``[ledger]``."""
+    checks.numbers_and_choices(text, "ledger")
+    return Ledger(**given(text, "keep_days", "journal_mb"))
+
+
+def prices(texts: dict[str, PriceText], checks: Checks) -> dict[str, Price]:
+    """Every ``[prices."glob"]``."""
+    found = {}
+    for glob, text in texts.items():
+        path = written(("prices", glob))
+        checks.globs([glob], path)
+        checks.numbers_and_choices(text, path)
+        if text.input is None or text.output is None:
+            hint = "USD for a million tokens; cached is optional"
+            checks.mistakes.note(path, "needs both input and output", hint)
+            continue
+        found[glob] = Price(text.input, text.output, text.cached)
+    return found
 
 
 def routing(text: RoutingText, checks: Checks) -> Routing:
@@ -108,17 +135,6 @@ def with_fields(built: Iterable[Account], overrides: Fields) -> tuple[Account, .
     return tuple(
         evolve(each, fields=for_account(each.kind, each.supports, overrides)) for each in built
     )
-
-
-def keys(texts: Iterable[KeyText], checks: Checks) -> tuple[Key, ...]:
-    """Every ``[[keys]]``."""
-    numbered = [(f"keys[{number}]", text) for number, text in enumerate(texts)]
-    built = tuple(_key(text, path, checks) for path, text in numbered)
-    checks.unique(((f"{path}.name", text.name) for path, text in numbered), "name")
-    checks.unique(
-        ((path, key.digest) for (path, _), key in zip(numbered, built, strict=True)), "key"
-    )
-    return built
 
 
 def no_shared_secret(facts: Server, clients: Iterable[Key], mistakes: Mistakes) -> None:
@@ -215,34 +231,3 @@ def _auth_file(text: AccountText, path: str, checks: Checks) -> str:
 def _number_sections(text: AccountText, path: str) -> Iterable[tuple[Any, str]]:
     inner = ((text.timeouts, f"{path}.timeouts"), (text.simulation, f"{path}.simulation"))
     return chain([(text, path)], ((each, where) for each, where in inner if each is not None))
-
-
-def _key(text: KeyText, path: str, checks: Checks) -> Key:
-    checks.name(text.name, f"{path}.name")
-    checks.globs(text.models or (), f"{path}.models")
-    secret = checks.secret(text, "key", path)
-    if secret is not None and text.key_sha256 is not None:
-        message = "the key is given twice"
-        checks.mistakes.note(f"{path}.key_sha256", message, "give it one way")
-    if secret is not None:
-        digest = sha256(secret.reveal().encode()).digest() if secret else b""
-    elif text.key_sha256 is not None:
-        digest = _digest(text.key_sha256, f"{path}.key_sha256", checks)
-    else:
-        digest = b""
-        checks.mistakes.note(path, "has no key", "give key_env, key_file, key_sha256 or key")
-    return Key(text.name, digest, text.models or ())
-
-
-def _digest(value: str, path: str, checks: Checks) -> bytes:
-    """The 32 bytes of a SHA-256 in hexadecimal."""
-    try:
-        digest = bytes.fromhex(value) if len(value) == SHA256_HEX else b""
-    except ValueError:
-        digest = b""
-    if not digest:
-        hint = 'printf %s "$KEY" | sha256sum'
-        checks.mistakes.note(path, "must be a SHA-256: 64 hexadecimal digits", hint)
-    elif digest in KNOWN_DIGESTS:
-        checks.mistakes.note(path, "is the digest of an empty key or a placeholder")
-    return digest

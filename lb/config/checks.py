@@ -17,7 +17,9 @@ from attrs import define, field
 
 from lb.config.facts import expanded
 from lb.config.text import Mistakes, given, harmless, shown, suggestion, visible
+from lb.core.account import Account
 from lb.core.identity import Identity
+from lb.core.plans import EFFORTS, ON_DISCONNECT, PERIODS
 from lb.core.secret import Secret
 
 ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -56,6 +58,19 @@ RANGES: dict[str, tuple[str, float, float]] = {
     "sample": ("a share, from 0 to 1", 0, 1),
     "min_ready": ("0 or more", 0, 1e6),
     "error_share": ("a share, from 0 to 1", 0, 1),
+    "rpm": ("1 or more", 1, 1e9),
+    "rpd": ("1 or more", 1, 1e9),
+    "tpm": ("1 or more", 1, 1e12),
+    "tpd": ("1 or more", 1, 1e12),
+    "max_parallel": ("1 or more", 1, 1e6),
+    "usd": ("from 0.01 to 1000000000", 0.01, 1e9),
+    "balance": ("from 0 to 1000000000", 0, 1e9),
+    "keep_days": ("1 or more", 1, 36500),
+    "journal_mb": ("from 1 to 1000000", 1, 1e6),
+    "input": ("from 0 to 1000000", 0, 1e6),
+    "cached": ("from 0 to 1000000", 0, 1e6),
+    "output": ("from 0 to 1000000", 0, 1e6),
+    "drain_tokens": ("from 0 to 1000000", 0, 1e6),
 }
 """What a number may be, by its name: in words, lowest, highest."""
 
@@ -63,6 +78,9 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "log": ("auto", "console", "json"),
     "log_level": ("debug", "info", "warning", "error"),
     "websocket": ("never", "as_client", "always"),
+    "max_effort": EFFORTS,
+    "on_disconnect": ON_DISCONNECT,
+    "per": PERIODS,
 }
 """What a text may be, by its name."""
 
@@ -81,7 +99,7 @@ class Checks:
 
     ``folder`` is where relative files are looked for; ``files`` are those found to hold secrets;
     ``inline`` whether the configuration itself holds one; ``logins`` whose logins were found, each
-    with its place and its account.
+    with its place and its account; ``accounts`` and ``known_labels`` what plans may name.
     """
 
     folder: Path
@@ -89,6 +107,14 @@ class Checks:
     files: list[Path] = field(factory=list)
     inline: bool = False
     logins: list[tuple[str, str, Identity]] = field(factory=list)
+    accounts: frozenset[str] = frozenset()
+    known_labels: frozenset[str] = frozenset()
+
+    def know(self, accounts: Iterable[Account]) -> None:
+        """Which accounts and labels there are, for what names them."""
+        known = tuple(accounts)
+        self.accounts = frozenset(each.id for each in known)
+        self.known_labels = frozenset(label for each in known for label in each.labels)
 
     def numbers_and_choices(self, section: Any, path: str) -> None:
         """Every number of a section against RANGES, every text against CHOICES."""

@@ -6,6 +6,8 @@ from pathlib import Path
 from attrs import field, frozen
 
 from lb.core.account import Account
+from lb.core.plans import Key, Plan
+from lb.core.prices import Price
 from lb.core.secret import Secret
 
 DATA_DIR = "~/.local/share/lb"
@@ -24,6 +26,7 @@ class Server:
     port: int = 8642
     data_dir: Path = field(factory=lambda: expanded(DATA_DIR))
     admin_token: Secret | None = None
+    database: Secret | None = None  # the URL of a PostgreSQL; None: SQLite in data_dir
     max_body_mb: int = 128  # MiB, as it is after decompression
     keepalive_s: float = 10.0  # silence before a keep-alive is sent
     patience_s: float = 20.0  # how long to wait for an account that only cools
@@ -69,12 +72,11 @@ class Alerts:
 
 
 @frozen
-class Key:
-    """A client's key: never the key, only its SHA-256 (32 bytes)."""
+class Ledger:
+    """How long rows of the ledger are kept, and how much may wait for the store."""
 
-    name: str
-    digest: bytes = field(repr=False)
-    models: tuple[str, ...] = ()
+    keep_days: int = 90  # older rows are kept as sums of their day
+    journal_mb: int = 256  # MiB; beyond, requests go on without a row
 
 
 @frozen
@@ -92,7 +94,10 @@ class Config:
     otel: Otel = Otel()
     alerts: Alerts = Alerts()
     accounts: tuple[Account, ...] = ()
+    plans: dict[str, Plan] = field(factory=dict)
     keys: tuple[Key, ...] = ()
+    ledger: Ledger = Ledger()
+    prices: dict[str, Price] = field(factory=dict)
     fields: dict[str, dict[str, str]] = field(factory=dict)
     path: Path | None = None
     demo: bool = False

@@ -15,6 +15,9 @@ class ServerText:
     admin_token: str | None = field(default=None, repr=False)
     admin_token_env: str | None = field(default=None, repr=False)
     admin_token_file: str | None = field(default=None, repr=False)
+    database: str | None = field(default=None, repr=False)
+    database_env: str | None = field(default=None, repr=False)
+    database_file: str | None = field(default=None, repr=False)
     max_body_mb: int | None = None
     keepalive_s: float | None = None
     patience_s: float | None = None
@@ -58,16 +61,49 @@ class AccountText:
     enabled: bool | None = None
 
 
+class Expires(float):
+    """When something ends (unix seconds), written as a date, or as a date and a time."""
+
+
 @frozen
-class KeyText:
+class BudgetText:
+    """``budget = { usd, per }`` as written."""
+
+    usd: float | None = None
+    per: str | None = None
+
+
+@frozen
+class PlanText:
+    """One ``[plans.NAME]`` as written, and what a key may say for itself instead."""
+
+    models: tuple[str, ...] | None = None
+    deny: tuple[str, ...] | None = None
+    accounts: tuple[str, ...] | None = None
+    labels: tuple[str, ...] | None = None
+    max_effort: str | None = None
+    rpm: int | None = None
+    rpd: int | None = None
+    tpm: int | None = None
+    tpd: int | None = None
+    max_parallel: int | None = None
+    budget: BudgetText | None = None
+    balance: float | None = None
+    expires: Expires | None = None
+    on_disconnect: str | None = None
+    drain_tokens: int | None = None
+
+
+@frozen
+class KeyText(PlanText):
     """One ``[[keys]]`` as written."""
 
     name: str = ""
+    plan: str | None = None
     key: str | None = field(default=None, repr=False)
     key_env: str | None = field(default=None, repr=False)
     key_file: str | None = field(default=None, repr=False)
     key_sha256: str | None = field(default=None, repr=False)
-    models: tuple[str, ...] | None = None
 
 
 @frozen
@@ -100,6 +136,23 @@ class AlertsText:
 
 
 @frozen
+class LedgerText:
+    """``[ledger]`` as written."""
+
+    keep_days: int | None = None
+    journal_mb: int | None = None
+
+
+@frozen
+class PriceText:
+    """One ``[prices."glob"]`` as written: USD for a million tokens."""
+
+    input: float | None = None
+    cached: float | None = None
+    output: float | None = None
+
+
+@frozen
 class Text:
     """accounts.toml as written."""
 
@@ -109,5 +162,8 @@ class Text:
     otel: OtelText = OtelText()
     alerts: AlertsText = AlertsText()
     accounts: tuple[AccountText, ...] = ()
+    plans: dict[str, PlanText] = field(factory=dict)
     keys: tuple[KeyText, ...] = ()
+    ledger: LedgerText = LedgerText()
+    prices: dict[str, PriceText] = field(factory=dict)
     fields: dict[str, dict[str, str]] = field(factory=dict)

@@ -8,6 +8,7 @@ still see all the rest. No value is ever quoted in a message unless it is harmle
 import re
 import tomllib
 from collections.abc import Callable, Iterable
+from datetime import UTC, date, datetime, timedelta
 from difflib import get_close_matches
 from math import isfinite
 from typing import Any, get_origin
@@ -24,9 +25,10 @@ from cattrs.errors import (
 )
 from cattrs.gen import make_dict_structure_fn
 
-from lb.config.sections import Text
+from lb.config.sections import Expires, Text
 
 HARMLESS = re.compile(r"(?!sk[-_]|rt_|eyJ)[\w .,:/@*?~\[\]+-]{1,40}")
+DATE = len("2030-12-31")
 LONG_MIXED = re.compile(r"[A-Za-z0-9_-]{24,}")
 TYPES = {
     str: "a text",
@@ -81,7 +83,7 @@ def read(text: str, mistakes: Mistakes) -> Text:
     try:
         return CONVERTER.structure(raw, Text)
     except BaseValidationError as error:
-        for path, mistake in tuple(_flat(error, ())):
+        for path, mistake in tuple(flat(error)):
             mistakes.note(*mistake)
             _forget(raw, path)
         return CONVERTER.structure(raw, Text)
@@ -132,6 +134,25 @@ def _scalar(*types: type) -> Callable[[Any, Any], Any]:
     return structure
 
 
+def _instant(value: Any, _: Any) -> Expires:
+    """A hook for dates: a day lasts until it is over, a time without a zone is UTC."""
+    if isinstance(value, str):
+        try:
+            value = (
+                date.fromisoformat(value) if len(value) <= DATE else datetime.fromisoformat(value)
+            )
+        except ValueError:
+            message = "must be a date such as 2030-12-31, or a date and a time"
+            raise WrongTypeError(message) from None
+    if isinstance(value, datetime):
+        return Expires((value if value.tzinfo else value.replace(tzinfo=UTC)).timestamp())
+    if isinstance(value, date):
+        last = datetime(value.year, value.month, value.day, tzinfo=UTC)
+        return Expires(last.timestamp() + timedelta(days=1).total_seconds())
+    message = f"must be a date such as 2030-12-31, not {_kind_of(value)}"
+    raise WrongTypeError(message)
+
+
 def _only(kind: type, hook: Callable[[Any, Any], Any], words: str) -> Callable[[Any, Any], Any]:
     """``hook`` behind the question whether the value is a list or a table at all."""
 
@@ -148,6 +169,7 @@ def _converter() -> Converter:
     converter = Converter(detailed_validation=True, forbid_extra_keys=True)
     for types in ((str,), (bool,), (int,), (float, int)):
         converter.register_structure_hook(types[0], _scalar(*types))
+    converter.register_structure_hook(Expires, _instant)
 
     def section(cls: type) -> Callable[[Any, Any], Any]:
         return _only(dict, make_dict_structure_fn(cls, converter), "a table")
@@ -172,7 +194,7 @@ def _converter() -> Converter:
 Path = tuple[str | int, ...]
 
 
-def _flat(error: BaseException, path: Path) -> Iterable[tuple[Path, tuple[str, str, str]]]:
+def flat(error: BaseException, path: Path = ()) -> Iterable[tuple[Path, tuple[str, str, str]]]:
     """Every leaf of cattrs' tree of errors: where it is, and the mistake in words."""
     for note in getattr(error, "__notes__", ()):
         if isinstance(note, AttributeValidationNote):
@@ -181,7 +203,7 @@ def _flat(error: BaseException, path: Path) -> Iterable[tuple[Path, tuple[str, s
             path = (*path, note.index)
     if isinstance(error, BaseValidationError):
         for part in error.exceptions:
-            yield from _flat(part, path)
+            yield from flat(part, path)
     elif isinstance(error, ForbiddenExtraKeysError):
         known = [each.name for each in attrs.fields(error.cl)]
         for key in sorted(error.extra_fields):

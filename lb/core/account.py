@@ -77,16 +77,25 @@ class Ask:
     upstream rejects (see fields); ``anchors`` are names of state that only its owner holds (already
     scoped, see affinity), ``session`` the soft key of the conversation; ``kinds`` the only kinds of
     account that have the endpoint (empty: all); ``bound`` whether the request is lost without the
-    anchors, so that only their owner can serve it.
+    anchors, so that only their owner can serve it. ``accounts`` and ``labels`` are what the
+    client's key is limited to: an account named there, or with such a label; both empty: any.
     """
 
     model: str
     client: str = ""
     needs: frozenset[str] = frozenset()
+    accounts: frozenset[str] = frozenset()
+    labels: frozenset[str] = frozenset()
     anchors: tuple[str, ...] = ()
     session: str = ""
     bound: bool = False
     kinds: frozenset[str] = frozenset()
+
+    def may_use(self, account: Account) -> bool:
+        """Whether the client's key may be served by ``account``."""
+        if not self.accounts and not self.labels:
+            return True
+        return account.id in self.accounts or not self.labels.isdisjoint(account.labels)
 
 
 def admits(globs: tuple[str, ...], name: str) -> bool:

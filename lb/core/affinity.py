@@ -15,6 +15,8 @@ from lb.core.body import Body
 from lb.core.tap import CIPHER_PREFIX
 
 PIN_S = 3600.0  # upstream prompt caches live for an hour at most
+STATE_S = 30 * 86400.0  # stored responses live for 30 days
+_STATE = ("resp:", "item:", "conv:")
 MOST_PINS = 100_000
 CACHEABLE_BYTES = 4096  # about the 1,024 tokens below which upstreams keep no prompt cache
 
@@ -88,7 +90,7 @@ def anchors_of(headers: Mapping[str, str], body: Body) -> tuple[tuple[str, ...],
 
 @define
 class Affinity:
-    """Remembers owners: bounded in number, forgotten after PIN_S seconds unless seen again."""
+    """Remembers owners: bounded in number, forgotten after PIN_S (STATE_S) unless seen again."""
 
     most: int = MOST_PINS
     _pins: OrderedDict[bytes, tuple[str, float]] = field(factory=OrderedDict)
@@ -105,7 +107,7 @@ class Affinity:
         """``account`` owns ``names`` from now on."""
         for name in names:
             key = _key(client, name)
-            self._pins[key] = (account, now + PIN_S)
+            self._pins[key] = (account, now + (STATE_S if name.startswith(_STATE) else PIN_S))
             self._pins.move_to_end(key)
         while len(self._pins) > self.most:
             self._pins.popitem(last=False)

@@ -29,6 +29,7 @@ class Call:
     lane: str = ""  # the conversation's own sockets, upstream; empty: the client came over HTTP
     increment: Body | None = None  # the same request, on from ``previous_id``
     previous_id: str = ""
+    drain_tokens: int = 0  # what may still be generated after the client has left; 0: cut at once
 
 
 @frozen

@@ -38,12 +38,15 @@ NO_ACCOUNT = (
     " the file is taken up within two seconds."
 )
 
+NOT_FOR_THIS_KEY = "None of the accounts this API key may use is in service. Tell your operator."
+
 
 def nobody(pool: Pool, ask: Ask, now: float) -> Problem:
     """Why no account can serve ``ask`` and when one can (see facts: 503 no_accounts, 429, 404)."""
-    slots = list(pool.enabled())
+    slots = [slot for slot in pool.enabled() if ask.may_use(slot.account)]
     if not slots:
-        return _unavailable(NO_ACCOUNT)
+        limited = bool(ask.accounts or ask.labels) and any(True for _ in pool.enabled())
+        return _unavailable(NOT_FOR_THIS_KEY if limited else NO_ACCOUNT)
     verdicts = {slot.id: slot.judge(ask, now) for slot in slots}
     if all(verdict is Verdict.MODEL for verdict in verdicts.values()):
         return _no_such_model(ask)

@@ -36,11 +36,12 @@ class Verdict(Enum):
     FIELD = "does not take a field of the request"
     KIND = "its kind has no such endpoint"
     OWNER = "another account holds the state the request names"
+    KEY = "the client's key may not use it"
     TRIED = "tried already"
 
 
 SERVES = frozenset({Verdict.READY, Verdict.SECOND})
-NEVER = frozenset({Verdict.MODEL, Verdict.FIELD, Verdict.KIND, Verdict.OWNER})
+NEVER = frozenset({Verdict.MODEL, Verdict.FIELD, Verdict.KIND, Verdict.OWNER, Verdict.KEY})
 """Verdicts of what the request is, not of how the account fares: waiting does not help."""
 
 _OF_STATE = {
@@ -107,6 +108,7 @@ class Slot:
     picked: int = 0  # the pool's count of picks when this one was last picked
     probe_until: float = 0.0
     canary_at: float = 0.0
+    measured_at: float = 0.0
 
     def __attrs_post_init__(self) -> None:
         """A new slot may use all the places the account allows."""
@@ -119,13 +121,9 @@ class Slot:
 
     def judge(self, ask: Ask, now: float) -> Verdict:
         """Whether this slot may serve ``ask`` at ``now``; eligibility only, never choice."""
-        account = self.account
-        if account.models and not account.serves(ask.model):
-            return Verdict.MODEL
-        if ask.kinds and account.kind not in ask.kinds:
-            return Verdict.KIND
-        if not account.takes(ask.needs):
-            return Verdict.FIELD
+        never = self._never(ask)
+        if never is not None:
+            return never
         block = self.blocks.get(ask.model)
         if block is not None and now < block.until:
             return Verdict.BLOCKED
@@ -141,6 +139,17 @@ class Slot:
         if self.windows and headroom(self.windows, now) <= 0.0:
             return Verdict.SECOND
         return Verdict.READY
+
+    def _never(self, ask: Ask) -> Verdict | None:
+        """Why this account is not for such a request, however it fares; None when it is."""
+        account = self.account
+        if (ask.accounts or ask.labels) and not ask.may_use(account):
+            return Verdict.KEY
+        if account.models and not account.serves(ask.model):
+            return Verdict.MODEL
+        if ask.kinds and account.kind not in ask.kinds:
+            return Verdict.KIND
+        return None if account.takes(ask.needs) else Verdict.FIELD
 
     def _half_open(self, state: State, now: float) -> Verdict:
         if state not in OUT_UNTIL or now < self.health.until:

@@ -44,6 +44,7 @@ _TYPED = re.compile(
     rb'"type": ?"(?:error|codex\.rate_limits'
     rb'|response\.(?:completed|failed|incomplete|output_item\.done))"'
 )
+_DELTA = b'.delta"'  # ends the type of an event; in a text its quote would be escaped
 _NUMBER = re.compile(rb'"sequence_number": ?(\d{1,12})')
 
 
@@ -118,6 +119,7 @@ class Tap:
     failure: bytes = b""
     owned: list[str] = field(factory=list)
     readings: list[bytes] = field(factory=list)
+    deltas: int = 0  # how many were seen: what a cut stream has used at least
     _last: bytes = b""
     _pattern: re.Pattern[bytes] | None = None
 
@@ -126,6 +128,7 @@ class Tap:
         if self.phase is Phase.ENDED:
             return b""
         self._last = run
+        self.deltas += run.count(_DELTA)
         if self.phase is Phase.CONTENT and self._pattern and not self._pattern.search(run):
             return run
         return self._read(run)

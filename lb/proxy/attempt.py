@@ -41,6 +41,8 @@ class Attempt:
     began_at: float = 0.0
     ended_at: float = 0.0
     outcome: str = ""
+    number: int = 0  # in the ledger; 0: not noted
+    tap: Tap | None = None
     said: str = ""  # the upstream's words when it failed
     traceparent: str = ""
     secret: Secret | None = field(default=None, repr=False)
@@ -149,10 +151,10 @@ class Tries:
     def _identified(self, call: Call, attempt: Attempt, outgoing: Outgoing) -> Outgoing:
         own = call.headers.get("x-client-request-id") if call.codex else None
         attempt.request_id = own or f"lb_{token_hex(16)}"
-        headers = {**outgoing.headers, "x-client-request-id": attempt.request_id}
+        outgoing.headers["x-client-request-id"] = attempt.request_id
         if attempt.traceparent:
-            headers["traceparent"] = attempt.traceparent
-        return evolve(outgoing, headers=headers)
+            outgoing.headers["traceparent"] = attempt.traceparent
+        return outgoing
 
     async def open(self, call: Call, attempt: Attempt, answer: Answer) -> Opened:
         """Read on until the account has shown that it answers.
@@ -183,6 +185,7 @@ class Tries:
 
     async def _stream(self, call: Call, attempt: Attempt, answer: Answer) -> Opened:
         stream = Stream(answer, answer.idle_s)
+        attempt.tap = stream.tap
         held = []
         while stream.tap.phase is Phase.HELD:
             held.append(await stream.next())
@@ -211,14 +214,14 @@ class Tries:
         """An answer that is no response: whatever it is, whole."""
         body = await answer.read()
         attempt.began_at = self.clock.now()
-        tap = Tap()
+        tap = attempt.tap = Tap()
         tap.other(body)
         return Opened(attempt, tap, answer, body)
 
     async def _whole(self, attempt: Attempt, answer: Answer) -> Opened:
         body = await answer.read()
         attempt.began_at = self.clock.now()
-        tap = Tap()
+        tap = attempt.tap = Tap()
         tap.whole(body)
         self._raise_failure(attempt, tap)
         return Opened(attempt, tap, answer, body)

@@ -10,8 +10,9 @@ from attrs import define, evolve, field
 
 from lb.adapters.clock import Clock
 from lb.adapters.files import write_private
-from lb.core.account import Account, admits
+from lb.core.account import Account, Ask
 from lb.core.errors import Problem
+from lb.core.plans import Plan
 from lb.core.pool import Pool
 from lb.core.slot import Slot
 from lb.core.upstreams import KINDS
@@ -20,6 +21,7 @@ from lb.proxy.attempt import Tries
 FRESH_S = 300.0
 RETRY_S = 30.0  # an account that could not list its models is asked again after this
 FIRST_ASK_S = 3.0  # how long a client waits for a list nobody has yet
+EVERYTHING = Plan()
 _log = structlog.get_logger()
 
 
@@ -44,24 +46,30 @@ class Catalog:
     _listings: dict[str, Listing] = field(factory=dict)
     _refresh: asyncio.Task[None] | None = None
 
-    async def models(self, globs: tuple[str, ...] = ()) -> list[dict[str, Any]]:
-        """The models that some account serves and ``globs`` (a key's) admit, by id."""
+    async def models(self, plan: Plan = EVERYTHING) -> list[dict[str, Any]]:
+        """The models that some account serves and a key with ``plan`` may use, by id."""
         await self._known()
         union: dict[str, dict[str, Any]] = {}
+        ask = Ask("", accounts=plan.accounts, labels=plan.labels)
         for slot in self.pool.enabled():
+            if not ask.may_use(slot.account):
+                continue
             for name, model in self._of(slot.account).items():
-                if admits(globs, name):
+                if plan.admits(name):
                     union.setdefault(name, model)
         return [union[name] for name in sorted(union)]
 
-    async def codex_models(self, globs: tuple[str, ...] = ()) -> list[dict[str, Any]]:
+    async def codex_models(self, plan: Plan = EVERYTHING) -> list[dict[str, Any]]:
         """The same as Codex's catalog has them, best first; only what a Codex account listed."""
         await self._known()
         union: dict[str, dict[str, Any]] = {}
+        ask = Ask("", accounts=plan.accounts, labels=plan.labels)
         for slot in self.pool.enabled():
             listing = self._listings.get(slot.id)
-            for name, model in (listing.codex if listing else {}).items():
-                if slot.account.serves(name) and admits(globs, name):
+            if listing is None or not ask.may_use(slot.account):
+                continue
+            for name, model in listing.codex.items():
+                if slot.account.serves(name) and plan.admits(name):
                     union.setdefault(name, model)
         return sorted(union.values(), key=lambda model: (model.get("priority", 0), model["slug"]))
 

@@ -47,12 +47,17 @@ class TurnSink(SocketSink):
 
 @define(eq=False)
 class Conversation:
-    """One client's socket. ``call_of`` prepares a frame's body as the HTTP door would."""
+    """One client's socket.
+
+    ``call_of`` prepares a frame's body as the HTTP door would, ``admit`` lets the call in within
+    the client's limits, ``on_done`` hears how each turn ended.
+    """
 
     gateway: Gateway
     request: web.Request
     link: web.WebSocketResponse
     call_of: Callable[[Body, str], Call]
+    admit: Callable[[Call], Delivery]
     on_done: Callable[[Delivery, Problem | None], None]
     lane: str = field(factory=lambda: f"ws/{token_hex(16)}")
     transcript: Transcript = field(factory=Transcript)
@@ -134,6 +139,8 @@ class Conversation:
         whole = with_items(body, turn.asked) if previous_id else body
         request_id = f"req_{token_hex(16)}"
         call = self.call_of(whole, request_id)
+        if previous_id and "prompt_cache_key" in call.body:  # it may be the client's own by now
+            body.put("prompt_cache_key", call.body.raw("prompt_cache_key"))
         ask = evolve(call.ask, session=self._session_of(call.ask.session))
         call = evolve(call, ask=ask, lane=self.lane, stream=True)
         return evolve(call, increment=body, previous_id=previous_id) if previous_id else call
@@ -165,7 +172,7 @@ class Conversation:
         return None
 
     async def _answer(self, call: Call, turn: Turn) -> None:
-        delivery = self.gateway.delivery(call, self.gateway.clock.now())
+        delivery = self.admit(call)
         self.gateway.deliveries.add(delivery)
         told: Problem | None = None
         try:

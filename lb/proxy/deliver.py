@@ -6,51 +6,58 @@ silence, never in a repeat.
 """
 
 import asyncio
-from collections.abc import Coroutine, Mapping
+from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from aiohttp import web
-from attrs import define, field
+from attrs import define, evolve, field
 
 from lb.core import events, sse
 from lb.core.call import Call
 from lb.core.errors import Blame, Problem
-from lb.core.events import Spent
-from lb.core.pool_usage import pooled, rate_limit_headers, rate_limits_event
+from lb.core.ledger import Outcome
+from lb.core.pool_usage import pooled, rate_limits_event
 from lb.core.tap import Phase
 from lb.core.upstreams.dialect import RESPONSES
 from lb.core.upstreams.signals import windows_of_event
 from lb.proxy.attempt import Opened
+from lb.proxy.booking import End, ended_by, ended_with
 from lb.proxy.dispatch import Dispatch
+from lb.proxy.drain import Behind, Drain
 from lb.proxy.hunt import Hunt
 from lb.proxy.pulse import Pulse
+from lb.proxy.said import headers_of
 from lb.proxy.sinks import Sink
 from lb.proxy.splice import spliced
 
 T = TypeVar("T")
-_PASSED = ("x-codex-turn-state", "x-reasoning-included", "openai-processing-ms", "openai-version")
-"""Headers of the upstream that a client may see; the account's own are not among them."""
 
 
 @define(eq=False)
 class Delivery:
-    """One request on its way back, and what is said of it in the log. Times in unix seconds."""
+    """One request on its way back, and what is said of it in the log. Times in unix seconds.
+
+    ``on_settled`` hears once, however it ends, how many tokens it used and what they cost (uusd).
+    """
 
     dispatch: Dispatch
     call: Call
     received_at: float
     keepalive_s: float
+    behind: Behind
     tell_account: bool = True
     hunt: Hunt = field(init=False)
     opened: Opened | None = None
     outcome: str = ""
     first_byte_at: float = 0.0
     stopped: Problem | None = None
+    on_settled: Callable[[int, int | None], None] | None = None
     task: asyncio.Task[object] | None = None
+    _drains: bool = False
 
     def __attrs_post_init__(self) -> None:
         """The search for an account begins with the delivery."""
-        self.hunt = self.dispatch.hunt(self.call)
+        self.hunt = self.dispatch.hunt(self.call, self.received_at)
         self.task = asyncio.current_task()
 
     def stop(self, problem: Problem) -> None:
@@ -62,14 +69,18 @@ class Delivery:
     async def whole(self) -> web.Response:
         """The answer in one piece. Raises: Problem when there is none."""
         try:
-            opened = self.opened = await self._unless_stopped(self.dispatch.opened(self.hunt))
+            opened = self.opened = await self._open()
             self.outcome = opened.tap.outcome
             self.first_byte_at = self.dispatch.clock.now()
+            self._book(ended_with(opened.tap))
             content_type = opened.answer.headers.get("content-type", "application/json")
             if self.call.path == RESPONSES:
                 content_type = "application/json"
-            headers = {**self.headers(opened), "Content-Type": content_type}
+            headers = {**headers_of(self, opened), "Content-Type": content_type}
             return web.Response(body=opened.head, headers=headers)
+        except Problem as problem:
+            self._book(ended_by(problem, len(self.hunt.attempts)))
+            raise
         finally:
             await self._settle()
 
@@ -84,8 +95,9 @@ class Delivery:
 
     async def _relay(self, sink: Sink, pulse: Pulse) -> None:
         try:
-            opened = self.opened = await self._unless_stopped(self.dispatch.opened(self.hunt))
+            opened = self.opened = await self._open()
         except Problem as problem:
+            self._book(ended_by(problem, len(self.hunt.attempts)))
             await pulse.settled()
             if not sink.started:
                 raise
@@ -93,20 +105,52 @@ class Delivery:
             await sink.fail(problem, None)
             return
         await pulse.settled()
-        await sink.start(self.headers(opened))
+        await sink.start(headers_of(self, opened))
         self.first_byte_at = self.dispatch.clock.now()
         try:
             last_run = await self._unless_stopped(self._runs(opened, sink, pulse))
         except Problem as problem:
             self._blame(opened, problem)
             self.outcome = problem.code or "failed"
+            self._book(ended_by(problem, len(self.hunt.attempts)))
             await sink.fail(problem, opened.tap)
         else:
             self._learn_failure(opened)
             self.outcome = opened.tap.outcome
+            self._book(ended_with(opened.tap))
             await sink.end(last_run)
 
-    async def _unless_stopped(self, work: Coroutine[object, object, T]) -> T:
+    async def _open(self) -> Opened:
+        """An account that has begun to answer. Raises: Problem."""
+        if not self.call.drain_tokens:
+            return await self._unless_stopped(self.dispatch.opened(self.hunt))
+        opening = asyncio.create_task(self.dispatch.opened(self.hunt))
+        try:
+            return await self._unless_stopped(asyncio.shield(opening))
+        except Problem:
+            opening.cancel()
+            await asyncio.wait({opening})
+            raise
+        except asyncio.CancelledError:
+            self._drains = True
+            self.behind.go_on(self._drain(opening))
+            raise
+
+    async def _drain(self, opening: "asyncio.Task[Opened] | None") -> None:
+        """The client has left and its plan wants to know what that costs: read on, then book."""
+        self.outcome = "client_gone"
+        drain = Drain(self.hunt, self.call.drain_tokens)
+        try:
+            if opening is not None:
+                self.opened = await drain.begun(opening)
+            if self.opened is not None and (problem := await drain.rest(self.opened)):
+                self._blame(self.opened, problem)
+        finally:
+            self._book("client_gone")
+            if self.opened is not None:
+                await self._let_go(self.opened)
+
+    async def _unless_stopped(self, work: Awaitable[T]) -> T:
         """Do ``work``; a stop of the server's own becomes the Problem the client is told."""
         try:
             return await work
@@ -170,85 +214,49 @@ class Delivery:
             for frame in sse.frames(run)
         )
 
-    def headers(self, opened: Opened | None = None) -> Mapping[str, str]:
-        """What the client is told of the answer; less before an account was ``opened``."""
-        told = {"x-request-id": self.call.request_id}
-        if opened is None:
-            return told
-        attempt, now = opened.attempt, self.dispatch.clock.now()
-        told["x-lb-attempts"] = str(len(self.hunt.attempts))
-        told["x-lb-overhead-ms"] = f"{self.overhead_s(now) * 1000:.2f}"
-        if self.tell_account:
-            told["x-lb-account"] = attempt.slot.id
-        if attempt.upstream_request_id:
-            told["x-upstream-request-id"] = attempt.upstream_request_id
-        if attempt.changed:
-            told["x-lb-changed"] = ",".join(attempt.changed)
-        if self.call.codex:
-            windows = pooled(self.dispatch.pool.enabled(), now)
-            told |= rate_limit_headers(windows, now)
-        for name in _PASSED:
-            if value := opened.answer.headers.get(name):
-                told[name] = value
-        return told
-
-    def overhead_s(self, now: float) -> float:
-        """Our own share of the time until ``now``: all but the upstream's and the waiting."""
-        return max(0.0, now - self.received_at - self.hunt.upstream_s - self.hunt.waited_s)
-
-    def told(self) -> dict[str, object]:
-        """What the log says of it: who asked, who answered, how long it took, what it used."""
-        hunt, opened = self.hunt, self.opened
-        used = opened.tap.usage if opened else None
-        told: dict[str, object] = {
-            "client": self.call.ask.client,
-            "model": self.call.ask.model,
-            "stream": self.call.stream,
-            "account": opened.attempt.slot.id if opened else None,
-            "attempts": [
-                {"account": a.slot.id, "id": a.request_id, "status": a.status, "outcome": a.outcome}
-                for a in hunt.attempts
-            ],
-            "queue_ms": round(hunt.waited_s * 1000, 1),
-            "upstream_ms": round(hunt.upstream_s * 1000, 1),
-            "outcome": self.outcome,
-        }
-        if self.first_byte_at:
-            told["ttfb_ms"] = round((self.first_byte_at - self.received_at) * 1000, 1)
-            told["overhead_ms"] = round(self.overhead_s(self.first_byte_at) * 1000, 2)
-        if used is not None:
-            told["input_tokens"] = used.input_tokens
-            told["cached_tokens"] = used.cached_tokens
-            told["output_tokens"] = used.output_tokens
-            told["reasoning_tokens"] = used.reasoning_tokens
-        return told
+    def _book(self, outcome: Outcome) -> None:
+        """Write the one row of this request, before the client sees its end; once only."""
+        attempts = self.hunt.attempts
+        last = self.opened.attempt if self.opened else attempts[-1] if attempts else None
+        end = End(outcome, self.hunt.waited_s, self.first_byte_at)
+        settled = self.hunt.booking.settle(end, last, answers=self.opened is not None)
+        if settled is not None and self.on_settled is not None:
+            used = settled.tokens
+            self.on_settled(used.input + used.output, settled.cost_uusd)
 
     async def _settle(self) -> None:
         """On leaving, however it ends: let go of upstream, give the place back, book the use."""
         opened = self.opened
-        if opened is None:
+        if self._drains:
             return
-        slot, ask = opened.attempt.slot, self.call.ask
-        now = self.dispatch.clock.now()
+        if opened is None:
+            self._book("client_gone")
+        elif self._drains_on(opened):
+            self.behind.go_on(self._drain(None))
+        else:
+            await self._let_go(opened)
+
+    def _drains_on(self, opened: Opened) -> bool:
+        """Whether an answer that nobody waits for any more is read on."""
+        cut = self.hunt.booking.settled is None and opened.tap.phase is not Phase.ENDED
+        return cut and self.call.drain_tokens > 0 and self.stopped is None
+
+    async def _let_go(self, opened: Opened) -> None:
         if not self.outcome:
             self.outcome = opened.tap.outcome or "client_gone"
         if opened.tap.phase is not Phase.ENDED:
             opened.answer.close()
+        self._book("client_gone")
+        self._pin(opened)
+        self.dispatch.release(opened.attempt.slot)
+        await opened.close()
+
+    def _pin(self, opened: Opened) -> None:
+        """Remember who holds the state the answer left behind, and what it took."""
+        slot, now = opened.attempt.slot, self.dispatch.clock.now()
         names = list(opened.tap.owned)
         if state := opened.answer.headers.get("x-codex-turn-state"):
             names.append(f"turn:{state}")
-        self.dispatch.pool.affinity.pin(ask.client, names, slot.id, now)
+        self.dispatch.pool.affinity.pin(self.call.ask.client, names, slot.id, now)
         if opened.tap.usage is not None:
-            used = opened.tap.usage
-            self.dispatch.learn(
-                Spent(
-                    slot.id,
-                    now,
-                    used.input_tokens,
-                    used.cached_tokens,
-                    used.output_tokens,
-                    used.reasoning_tokens,
-                )
-            )
-        self.dispatch.release(slot)
-        await opened.close()
+            self.dispatch.learn(evolve(opened.tap.usage, account=slot.id, at=now))

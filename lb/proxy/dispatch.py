@@ -11,6 +11,7 @@ from random import Random
 
 from attrs import define, evolve, field
 
+from lb.adapters.answers import Answer
 from lb.adapters.clock import Clock
 from lb.adapters.credentials import needs_login
 from lb.core import events
@@ -26,10 +27,12 @@ from lb.core.rules import refusal
 from lb.core.rules.anchors import stale_anchor, without_reasoning
 from lb.core.slot import Slot
 from lb.proxy.attempt import Attempt, Opened, Tries, new_attempt
+from lb.proxy.booking import Books
 from lb.proxy.hunt import Hunt
 from lb.proxy.waiting import Queue, Waiter
 
 SPARE_ATTEMPTS = 8  # beyond one for each account: refusals are unbilled and cheap
+MEASURE_S = 0.1  # reading windows costs as much as choosing the account
 MORE_LAPS = 2  # when everybody was tried once and only soft faults were seen
 BACKOFF_S = 0.1  # before another lap: doubles, full jitter
 SIDE_EFFECTS = frozenset({"background", "conversation"})  # of a request, beyond tokens
@@ -44,8 +47,8 @@ class Dispatch:
     """Carries calls to accounts.
 
     ``on_event`` hears every event of the pool after it was taken up, and whether it changed
-    anything; ``patience_s`` how long a request may wait in all for an account that is only out
-    for a moment.
+    anything; ``books`` get what becomes of each request; ``patience_s`` how long a request may
+    wait in all for an account that is only out for a moment.
     """
 
     pool: Pool
@@ -53,16 +56,18 @@ class Dispatch:
     clock: Clock
     rng: Random
     on_event: Callable[[Event, bool], None]
+    books: Books
     patience_s: float = 20.0
     budget: RetryBudget = field(factory=RetryBudget)
     queue: Queue = field(factory=Queue)
 
-    def hunt(self, call: Call) -> Hunt:
-        """Begin the search for ``call``."""
+    def hunt(self, call: Call, received_at: float) -> Hunt:
+        """Let ``call`` in, which came at ``received_at``, and begin the search for its account."""
         now = self.clock.now()
         self.budget.request(now)
         until = now + self.patience_s
-        return Hunt(call, until if call.deadline is None else min(until, call.deadline))
+        patience_until = until if call.deadline is None else min(until, call.deadline)
+        return Hunt(call, patience_until, self.books.admit(call, received_at))
 
     async def opened(self, hunt: Hunt) -> Opened:
         """An account that has begun to answer. The caller must ``close`` it and ``release`` it.
@@ -74,6 +79,7 @@ class Dispatch:
             slot = await self._slot(hunt)
             attempt = new_attempt(slot, self.clock.now())
             hunt.attempts.append(attempt)
+            hunt.booking.attempted(attempt)
             if hunt.trace is not None:
                 hunt.trace.attempt(attempt)
             try:
@@ -81,9 +87,11 @@ class Dispatch:
             except Problem as problem:
                 self.release(slot)
                 attempt.outcome = problem.code or problem.type
+                hunt.booking.lost(attempt)
                 await self._answer_to(hunt, attempt, problem)
             except BaseException:
                 attempt.outcome = "client_gone"
+                hunt.booking.lost(attempt)
                 self.release(slot)
                 raise
 
@@ -97,12 +105,19 @@ class Dispatch:
     async def _asked(self, hunt: Hunt, attempt: Attempt) -> Opened:
         answer = await self.tries.begin(hunt.call, attempt)
         attempt.slot.origin.answered()
-        windows = attempt.kind.windows(answer.headers, self.clock.now())
-        if windows:
-            self.learn(events.Measured(attempt.slot.id, self.clock.now(), windows))
+        self._measure(attempt, answer)
         opened = await self.tries.open(hunt.call, attempt, answer)
         self._succeeded(hunt, opened)
         return opened
+
+    def _measure(self, attempt: Attempt, answer: Answer) -> None:
+        """What the head says of usage windows; of an account in full flow only now and then."""
+        now, slot = self.clock.now(), attempt.slot
+        if answer.status == 200 and now < slot.measured_at + MEASURE_S:
+            return
+        if windows := attempt.kind.windows(answer.headers, now):
+            slot.measured_at = now
+            self.learn(events.Measured(slot.id, now, windows))
 
     def _succeeded(self, hunt: Hunt, opened: Opened) -> None:
         attempt, now = opened.attempt, self.clock.now()
@@ -129,7 +144,7 @@ class Dispatch:
         """A field no account of the pool takes, in whatever state: the client's own mistake."""
         if not ask.needs:
             return
-        enabled = [slot.account for slot in self.pool.enabled()]
+        enabled = [slot.account for slot in self.pool.enabled() if ask.may_use(slot.account)]
         serving = [account for account in enabled if account.serves(ask.model)]
         if serving and not any(account.takes(ask.needs) for account in serving):
             needs = sorted(ask.needs)

@@ -11,11 +11,15 @@ from lb.config import Config
 from lb.core.call import Call
 from lb.core.errors import Problem
 from lb.core.pool import Pool
+from lb.core.prices import Prices
 from lb.proxy.catalog import Catalog
 from lb.proxy.deliver import Delivery
 from lb.proxy.dispatch import Dispatch
+from lb.proxy.drain import Behind
 from lb.proxy.history import Histories
 from lb.proxy.hunt import Trace
+from lb.proxy.keys import Keys
+from lb.proxy.memory import Memory
 from lb.proxy.timelines import Timelines
 
 Ended = Callable[[Delivery | None, int, Problem | None, float], None]
@@ -35,10 +39,13 @@ class Gateway:
     catalog: Catalog
     clock: Clock
     rng: Random
+    keys: Keys
+    memory: Memory
     started_at: float
     problems: list[str] = field(factory=list)  # of the last reload, when it was refused
     draining: bool = False
     deliveries: set[Delivery] = field(factory=set)
+    behind: Behind = field(factory=Behind)
     lag_s: float = 0.0
     on_drain: set[Callable[[], None]] = field(factory=set)  # how each socket hears of it
     on_ended: list[Ended] = field(factory=list)
@@ -53,11 +60,22 @@ class Gateway:
         for hear in list(self.on_drain):
             hear()
 
+    @property
+    def prices(self) -> Prices:
+        """What tokens cost now."""
+        return self.dispatch.books.prices
+
     async def finished(self, timeout_s: float) -> None:
         """Until every delivery is through, or ``timeout_s`` seconds have passed."""
         tasks = {delivery.task for delivery in self.deliveries if delivery.task is not None}
-        if tasks:
+        if tasks := tasks | self.behind.tasks:
             await asyncio.wait(tasks, timeout=timeout_s)
+
+    def cut(self, problem: Problem) -> None:
+        """End every delivery now, each with ``problem`` as its last word."""
+        for delivery in list(self.deliveries):
+            delivery.stop(problem)
+        self.behind.cut()
 
     def delivery(self, call: Call, received_at: float) -> Delivery:
         """The way back for one request that came at ``received_at`` (unix seconds)."""
@@ -67,6 +85,7 @@ class Gateway:
             call,
             received_at,
             keepalive_s=server.keepalive_s,
+            behind=self.behind,
             tell_account=server.tell_account,
         )
         if self.tracer is not None:

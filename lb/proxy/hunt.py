@@ -9,6 +9,7 @@ from lb.core.errors import Blame, Problem
 from lb.core.notes import Note
 from lb.core.slot import Verdict
 from lb.proxy.attempt import Attempt
+from lb.proxy.booking import Booking
 
 LEAST_LEFT_S = 0.2  # no attempt starts with less of the client's deadline left
 
@@ -26,6 +27,7 @@ class Hunt:
 
     call: Call
     patience_until: float
+    booking: Booking
     tried: set[str] = field(factory=set)
     attempts: list[Attempt] = field(factory=list)
     problem: Problem | None = None

@@ -1,56 +1,102 @@
-"""Keeps the standing of the accounts over restarts: journal first, then the store, in batches."""
+"""What outlives the process: the standing of the accounts, and the ledger.
+
+Both go the same way: a fact is one small append to the journal on the request path; behind it, in
+batches, ended segments of the journal are fed to the store and deleted whole. A store that is away
+only makes the journal longer, a kill only makes the next start read it.
+"""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
+import msgspec
 import structlog
 from attrs import define, field
 
 from lb.adapters.clock import Clock
 from lb.adapters.journal import Journal
-from lb.adapters.stores.sqlite import SQLite
+from lb.adapters.stores import Store, StoreAway, open_store
+from lb.config import Config
+from lb.core.book import DAY_S, Book, day_of
 from lb.core.events import Event, Spent, Succeeded
+from lb.core.ledger import Admitted, Fact, Settled, line_of
 from lb.core.memory import event_of_data, event_to_data, restore, standing
 from lb.core.pool import Pool
+from lb.core.reports import Query
+from lb.proxy import replay
 
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from lb.core.limits import Spending
+
+T = TypeVar("T")
 _log = structlog.get_logger()
+RESTS_S = 1.0  # a store that is away is tried again after this
+LAST_FLUSH_S = 5.0  # at the end: what is not stored by then is read at the next start
 
 
 @define(eq=False)
 class Memory:
-    """``noted`` on the request path is one small append; ``flush`` runs behind it."""
+    """``noted`` and ``note`` on the request path are one small append; ``flush`` runs behind it.
+
+    ``trouble`` says what is wrong with journal or store, ``dropped`` counts the requests that have
+    no row because neither would take it.
+    """
 
     pool: Pool
     clock: Clock
     journal: Journal
-    store: SQLite
-    _dirty: set[str] = field(factory=set)
-    _dirty_since: float = 0.0
+    store: Store
     trouble: str = ""
+    dropped: int = 0
+    _saved: dict[str, dict[str, Any]] = field(factory=dict)
+    _known: list[dict[str, Any]] = field(factory=list)  # events of the journal, at start
+    _dirty: set[str] = field(factory=set)
+    _book: Book = field(factory=Book)  # as of the last segment that is stored
+    _unbooked: set[str] = field(factory=set)
+    _late: list[bytes] = field(factory=list)  # lines of booked requests that found the disk full
+    _again_at: float = 0.0
+    _waits_since: float = 0.0  # unix seconds; 0: nothing waits
+    _lock: asyncio.Lock = field(factory=asyncio.Lock)
 
     @classmethod
-    def open(cls, folder: Path, pool: Pool, clock: Clock) -> "Memory":
-        """Open what is kept in ``folder`` and put the accounts back as they stood.
+    def open(cls, config: Config, pool: Pool, clock: Clock) -> "Memory":
+        """Take ``data_dir``; nothing is read yet.
 
-        Raises: OSError, sqlite3.Error when the folder cannot be used.
+        Raises: OSError when it cannot be used, BlockingIOError when another server uses it.
         """
-        memory = cls(pool, clock, Journal(folder / "journal.jsonl"), SQLite(folder / "lb.sqlite3"))
-        memory.recall(pool.slots)
-        return memory
+        folder = config.server.data_dir
+        journal = Journal(folder / "journal", config.ledger.journal_mb << 20)
+        return cls(pool, clock, journal, open_store(config.server.database, folder))
+
+    async def start(self) -> None:
+        """Read what was kept, and put the accounts back as they stood.
+
+        Requests that were under way when the server died get their end: interrupted.
+        """
+        past = await asyncio.to_thread(replay.past, self.journal)
+        self._book, self._known = past.book, past.events
+        for row in past.open:
+            self.note(row.interrupted(max(row.at, past.died_at)))
+        from lb.adapters.stores.statements import load_standings
+
+        try:
+            self._saved = await self.store.run(load_standings)
+        except StoreAway as error:
+            self._complain("store", error)
+        self.recall(self.pool.slots)
 
     def recall(self, accounts: Iterable[str]) -> None:
         """Put ``accounts`` back as they stood, saved first, then what the journal knows beyond."""
-        now = self.clock.now()
-        saved = self.store.load()
-        wanted = set(accounts)
-        for account in wanted & saved.keys():
-            restore(self.pool.slots[account], saved[account], now)
-        for entry in self.journal.entries():
+        now, wanted = self.clock.now(), set(accounts)
+        for account in wanted & self._saved.keys():
+            restore(self.pool.slots[account], self._saved[account], now)
+        for entry in self._known:
             account = str(entry.get("account"))
-            if account not in wanted:
-                continue
-            if entry.get("noted_at", 0.0) <= saved.get(account, {}).get("saved_at", 0.0):
+            saved_at = self._saved.get(account, {}).get("saved_at", 0.0)
+            if account not in wanted or entry.get("noted_at", 0.0) <= saved_at:
                 continue
             event = event_of_data(entry)
             if event is not None:
@@ -61,38 +107,141 @@ class Memory:
         """Keep ``event``: at once if it changed a standing, with the next batch if not."""
         if isinstance(event, Spent):
             return
-        if changed:
-            try:
-                self.journal.append({**event_to_data(event), "noted_at": self.clock.now()})
-            except OSError as error:
-                self._complain("journal", error)
+        if changed and not self.journal.is_full:
+            told = {**event_to_data(event), "noted_at": self.clock.now()}
+            self._append(msgspec.json.encode(told) + b"\n")
         if changed or not isinstance(event, Succeeded):
-            if not self._dirty:
-                self._dirty_since = self.clock.now()
+            self._waits_since = self._waits_since or self.clock.now()
             self._dirty.add(event.account)
 
     def lag_s(self) -> float:
         """For how long the oldest of what is not stored has waited."""
-        return self.clock.now() - self._dirty_since if self._dirty else 0.0
+        return max(0.0, self.clock.now() - self._waits_since) if self._waits_since else 0.0
 
-    async def flush(self) -> None:
-        """Store what changed since the last time; on trouble it stays in the journal."""
-        if not self._dirty:
-            return
-        names, self._dirty = self._dirty, set()
-        since = self._dirty_since
-        now, size = self.clock.now(), self.journal.size
-        batch = {
-            name: standing(self.pool.slots[name], now) for name in names if name in self.pool.slots
-        }
+    def note(self, fact: Fact) -> None:
+        """Keep a fact of the ledger.
+
+        A request that is let in while the journal is full goes on without a row, and is counted.
+        """
+        if isinstance(fact, Admitted):
+            line = line_of(fact) + b"\n"
+            if self.journal.is_full or not self._append(line):
+                self._drop(fact)
+        elif fact.request_id in self._unbooked:
+            if isinstance(fact, Settled):
+                self._unbooked.discard(fact.request_id)
+        elif self._late or not self._append(line_of(fact) + b"\n"):
+            self._late.append(line_of(fact) + b"\n")
+
+    def _append(self, line: bytes) -> bool:
+        self._waits_since = self._waits_since or self.clock.now()
         try:
-            await asyncio.to_thread(self.store.save, batch)
-        except Exception as error:  # noqa: BLE001  # a store that is away must never stop a request
-            self._dirty, self._dirty_since = self._dirty | names, since
-            self._complain("store", error)
+            self.journal.append(line)
+        except OSError as error:
+            self._complain("journal", error)
+            return False
+        return True
+
+    def _drop(self, fact: Admitted) -> None:
+        self._unbooked.add(fact.request_id)
+        self.dropped += 1
+        if self.dropped.bit_count() == 1:  # at 1, 2, 4, 8 ...: loud, but no flood
+            full = self.journal.is_full
+            _log.error("ledger_rows_dropped", dropped=self.dropped, journal_full=full)
+
+    async def flush(self, *, now: bool = False) -> None:
+        """Store what was noted; on trouble it stays in the journal.
+
+        A store that was away a moment ago is left alone for a while, unless it must be ``now``.
+        """
+        if self._again_at > self.clock.now() and not now:
             return
-        self.trouble = ""
-        self.journal.forget(size)
+        async with self._lock:
+            try:
+                if self.trouble:
+                    await self.store.run(lambda _: None)  # nothing may be due, and it still away
+                await self._flush()
+            except StoreAway as error:
+                self._again_at = self.clock.now() + RESTS_S
+                self._complain("store", error)
+            except OSError as error:
+                self._complain("journal", error)
+            else:
+                self._recovered()
+
+    async def _flush(self) -> None:
+        while self._late and self._append(self._late[0]):
+            del self._late[0]
+        self.journal.cut()
+        names, self._dirty = self._dirty, set()
+        since, self._waits_since = self._waits_since, 0.0
+        try:
+            await self._save(names)
+            for segment in self.journal.ended():
+                await self._feed(segment)
+        except BaseException:
+            self._dirty |= names
+            self._waits_since = since or self._waits_since
+            raise
+        self._known = []
+
+    async def _save(self, names: set[str]) -> None:
+        at = self.clock.now()
+        batch = {n: standing(self.pool.slots[n], at) for n in names if n in self.pool.slots}
+        if batch:
+            from lb.adapters.stores.statements import save_standings
+
+            await self.store.run(lambda connection: save_standings(connection, batch))
+            self._saved |= batch
+
+    async def _feed(self, segment: Path) -> None:
+        """Store the rows that ended in ``segment``, then let go of it."""
+        from lb.adapters.stores.statements import add_rows
+
+        book, rows = await asyncio.to_thread(replay.fed, segment, self._book)
+        if rows:
+            await self.store.run(lambda connection: add_rows(connection, rows))
+        if book.open or self._book.open:
+            await asyncio.to_thread(replay.keep, self.journal, segment, book)
+        self._book = book
+        self.journal.delete(segment)
+
+    async def usage(self, query: Query) -> dict[str, Any]:
+        """The report of what was used, up to now. Raises: StoreAway."""
+        from lb.adapters.stores.statements import usage
+
+        return await self._asked(lambda connection: usage(connection, query))
+
+    async def spent(self, since: float) -> "list[Spending]":
+        """What each key has used since the start of a UTC day. Raises: StoreAway."""
+        from lb.adapters.stores.statements import spent
+
+        return await self._asked(lambda connection: spent(connection, since))
+
+    async def _asked(self, work: "Callable[[Connection], T]") -> T:
+        await self.flush(now=True)
+        if self.trouble:
+            raise StoreAway(self.trouble)
+        return await self.store.run(work)
+
+    async def forget(self, keep_days: float) -> None:
+        """Let go of rows older than that; what they add up to stays. Raises: StoreAway."""
+        from lb.adapters.stores.statements import forget
+
+        before = day_of(self.clock.now() - keep_days * DAY_S)
+        gone = await self.store.run(lambda connection: forget(connection, before))
+        if gone:
+            _log.info("ledger_rows_rolled_up", rows=gone, keep_days=keep_days)
+
+    def status(self) -> dict[str, Any]:
+        """How journal and store are doing, for people."""
+        return {
+            "store": self.store.name,
+            "trouble": self.trouble or None,
+            "journal_bytes": self.journal.size,
+            "journal_limit_bytes": self.journal.limit,
+            "dropped_requests": self.dropped,
+        }
 
     def _complain(self, part: str, error: Exception) -> None:
         words = f"{part}: {error}"
@@ -100,8 +249,17 @@ class Memory:
             _log.error("not_kept", part=part, reason=str(error))
         self.trouble = words
 
+    def _recovered(self) -> None:
+        if self.trouble and not self._late:
+            _log.info("kept_again", was=self.trouble, dropped=self.dropped)
+            self.trouble = ""
+
     async def close(self) -> None:
-        """Flush and close."""
-        await self.flush()
+        """Flush and close; what the store does not take in time waits in the journal."""
+        try:
+            async with asyncio.timeout(LAST_FLUSH_S):
+                await self.flush(now=True)
+        except TimeoutError:
+            _log.warning("left_in_journal", bytes=self.journal.size)
         self.journal.close()
-        self.store.close()
+        await self.store.close()

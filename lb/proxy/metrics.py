@@ -15,8 +15,10 @@ from prometheus_client.metrics_core import CounterMetricFamily, HistogramMetricF
 
 from lb.core.errors import Problem
 from lb.core.events import Event
+from lb.core.plans import UUSD
 from lb.proxy.attempt import Opened
 from lb.proxy.deliver import Delivery
+from lb.proxy.said import overhead_s
 
 OTHER = "other"
 NONE = "none"  # of a label that does not apply: no key is configured, no account was found
@@ -151,29 +153,38 @@ class Metrics:
         outcome = self.outcomes(code or delivery.outcome or "client_gone")
         self._attempted(delivery)
         if opened is None:
-            self.requests.add((outcome, self.models.known(ask.model), NONE, key))
-            return
-        whose = (self.models(ask.model), self.accounts(opened.attempt.slot.id), key)
+            whose = (self.models.known(ask.model), NONE, key)
+        else:
+            whose = (self.models(ask.model), self.accounts(opened.attempt.slot.id), key)
+            self.duration.saw(whose[:1], total_s)
+            self._timed(delivery, opened, whose)
         self.requests.add((outcome, *whose))
-        self.duration.saw(whose[:1], total_s)
-        self._timed(delivery, opened, whose)
-        used = opened.tap.usage
-        if used is not None:
-            for kind, number in (
-                ("input", used.input_tokens),
-                ("cached", used.cached_tokens),
-                ("output", used.output_tokens),
-                ("reasoning", used.reasoning_tokens),
-            ):
-                if number:
-                    self.tokens.add((kind, *whose), number)
+        self._used(delivery, whose)
 
-    def costs(self, delivery: Delivery, cost_uusd: int) -> None:
-        """What a request cost, in millionths of a US dollar; told by whoever knows the prices."""
-        ask, opened = delivery.call.ask, delivery.opened
-        account = opened.attempt.slot.id if opened else ""
-        whose = (self.models(ask.model), self.accounts(account), self.keys(ask.client))
-        self.cost.add(whose, cost_uusd / 1e6)
+    def _used(self, delivery: Delivery, whose: Labels) -> None:
+        """What is booked of it; later where it is read on although its client has left."""
+        settled = delivery.hunt.booking.settled
+        if settled is None:
+            before = delivery.on_settled
+
+            def booked(tokens: int, cost_uusd: int | None) -> None:
+                if before is not None:
+                    before(tokens, cost_uusd)
+                self._used(delivery, whose)
+
+            delivery.on_settled = booked
+            return
+        used = settled.tokens
+        for kind, number in (
+            ("input", used.input),
+            ("cached", used.cached),
+            ("output", used.output),
+            ("reasoning", used.reasoning),
+        ):
+            if number:
+                self.tokens.add((kind, *whose), number)
+        if settled.cost_uusd:
+            self.cost.add(whose, settled.cost_uusd / UUSD)
 
     def _attempted(self, delivery: Delivery) -> None:
         before = ""
@@ -190,7 +201,7 @@ class Metrics:
         attempt, hunt = opened.attempt, delivery.hunt
         if delivery.first_byte_at:
             self.content.saw(whose[:1], max(0.0, attempt.began_at - delivery.received_at))
-            self.overhead.saw((), delivery.overhead_s(delivery.first_byte_at))
+            self.overhead.saw((), overhead_s(delivery, delivery.first_byte_at))
         self.upstream.saw(whose[1:2], max(0.0, attempt.began_at - attempt.at))
         if hunt.waited_s:
             self.queue.saw((), hunt.waited_s)
@@ -210,7 +221,7 @@ TEXTS = {
     "rejected": "Requests that were not let in, by status and code.",
     "attempts": "Tries at accounts, by how they ended (ok: it began to answer).",
     "failovers": "Moves of a request to another account, by why the one before failed.",
-    "tokens": "Tokens used, as upstreams told; cached are within input, reasoning within output.",
+    "tokens": "Tokens booked; cached ones are within input, reasoning ones within output.",
     "cost": "What requests cost in US dollars, where prices are known.",
     "events": "What happened to accounts.",
     "duration": "From a request's arrival to its end.",

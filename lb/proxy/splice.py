@@ -63,6 +63,7 @@ class Splice:
             self._idle.cancel()
             if self._draining is not None:
                 self._draining.cancel()
+                self._answer.wire.resume_reading()  # who reads on is no longer this client
 
     def _on_data(self) -> None:
         if self._done.done():

@@ -11,10 +11,12 @@ from attrs import define, field, frozen
 
 from lb.core.account import Ask
 from lb.core.errors import Problem
-from lb.core.events import Spent
+from lb.core.ledger import NO_TOKENS, Settled
 from lb.core.notes import Note, opinions, why
 from lb.proxy.attempt import Attempt
+from lb.proxy.booking import effort_of, ended_by
 from lb.proxy.deliver import Delivery
+from lb.proxy.said import overhead_s
 
 MOST_TIMELINES = 2000
 LONGEST_AGENT = 200  # characters of a user agent
@@ -125,7 +127,8 @@ def timeline_of(
     """What is kept of a request: nothing of its body, nothing of its answer."""
     call, hunt = delivery.call, delivery.hunt
     notes = dict(enumerate(hunt.notes))
-    overhead_s = delivery.overhead_s(delivery.first_byte_at) if delivery.first_byte_at else None
+    first = delivery.first_byte_at
+    ours_s = overhead_s(delivery, first) if first else None
     said = problem.message if problem is not None else ""
     return Timeline(
         row_of(delivery, problem, total_s),
@@ -136,7 +139,7 @@ def timeline_of(
         bool(call.lane),
         status,
         said[:1000],
-        None if overhead_s is None else round(overhead_s * 1000, 2),
+        None if ours_s is None else round(ours_s * 1000, 2),
         tuple(call.body.rules),
         tuple(_tried(each, notes.get(n)) for n, each in enumerate(hunt.attempts)),
     )
@@ -158,32 +161,44 @@ def _tried(attempt: Attempt, note: Note | None) -> Tried:
 
 
 def row_of(delivery: Delivery, problem: Problem | None, total_s: float) -> dict[str, Any]:
-    """The request in the ledger's columns."""
-    call, hunt, opened = delivery.call, delivery.hunt, delivery.opened
-    last = opened.attempt if opened else hunt.attempts[-1] if hunt.attempts else None
-    used = (opened.tap.usage if opened else None) or Spent("", 0.0)
-    first = delivery.first_byte_at
-    outcome = delivery.outcome or "completed"
-    if problem is not None:
-        outcome = "failed" if hunt.attempts else "refused"
+    """The request in the ledger's columns; one that is drained behind has not settled yet."""
+    call, hunt = delivery.call, delivery.hunt
+    settled = hunt.booking.settled or _unsettled(delivery, problem, total_s)
     return {
         "request_id": call.request_id,
         "at": delivery.received_at,
         "key": call.ask.client,
-        "account": last.slot.id if last else "",
+        "account": settled.account,
         "model_asked": call.ask.model,
-        "model_served": "",
-        "effort": "",
+        "model_served": settled.model,
+        "effort": effort_of(call),
         "stream": call.stream,
-        "input_tokens": used.input_tokens or 0,
-        "cached_tokens": used.cached_tokens or 0,
-        "output_tokens": used.output_tokens or 0,
-        "reasoning_tokens": used.reasoning_tokens or 0,
-        "cost_uusd": None,
-        "attempts": len(hunt.attempts),
-        "queue_ms": round(hunt.waited_s * 1000),
-        "ttfb_ms": round((first - delivery.received_at) * 1000) if first else None,
-        "total_ms": round(total_s * 1000),
-        "outcome": outcome,
-        "usage_from": "upstream" if opened and opened.tap.usage else "none",
+        "input_tokens": settled.tokens.input,
+        "cached_tokens": settled.tokens.cached,
+        "output_tokens": settled.tokens.output,
+        "reasoning_tokens": settled.tokens.reasoning,
+        "cost_uusd": settled.cost_uusd,
+        "attempts": settled.attempts,
+        "queue_ms": settled.queue_ms,
+        "ttfb_ms": settled.ttfb_ms,
+        "total_ms": settled.total_ms,
+        "outcome": settled.outcome,
+        "usage_from": settled.tokens.source,
     }
+
+
+def _unsettled(delivery: Delivery, problem: Problem | None, total_s: float) -> Settled:
+    hunt, first = delivery.hunt, delivery.first_byte_at
+    outcome = "client_gone" if problem is None else ended_by(problem, len(hunt.attempts))
+    return Settled(
+        delivery.call.request_id,
+        hunt.attempts[-1].slot.id if hunt.attempts else "",
+        "",
+        NO_TOKENS,
+        None,
+        len(hunt.attempts),
+        round(hunt.waited_s * 1000),
+        round((first - delivery.received_at) * 1000) if first else None,
+        round(total_s * 1000),
+        outcome,
+    )

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 import structlog
 from attrs import define, field
 
+from lb.adapters.stores import StoreAway
 from lb.core import events
 from lb.core.errors import Blame, Problem
 from lb.core.health import State
@@ -57,6 +58,17 @@ class Upkeep:
     async def flush(self) -> None:
         """Store what was learned."""
         await self.memory.flush()
+
+    async def forget(self) -> None:
+        """Let old rows of the ledger go: their sums stay."""
+        try:
+            await self.memory.forget(self.gateway.config.ledger.keep_days)
+        except StoreAway:
+            return  # said already, and tried again
+
+    async def follow_keys(self) -> None:
+        """Take up client keys that another process has changed in the store."""
+        await self.gateway.keys.follow(self.memory.spent)
 
     async def measure_lag(self) -> None:
         """How late the event loop is."""
@@ -135,10 +147,12 @@ class Upkeep:
 CHORES: tuple[tuple[float, Callable[[Upkeep], Awaitable[None]]], ...] = (
     (0.5, Upkeep.flush),
     (1.0, Upkeep.measure_lag),
+    (1.0, Upkeep.follow_keys),
     (15.0, Upkeep.renew_tokens),
     (USAGE_EVERY_S, Upkeep.read_usage),
     (20.0, Upkeep.try_refused),
     (60.0, Upkeep.list_models),
     (10.0, Upkeep.sweep),
+    (3600.0, Upkeep.forget),
 )
 """(seconds between, chore)"""

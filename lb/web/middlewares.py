@@ -8,7 +8,8 @@ from aiohttp import web
 
 from lb.core.errors import Blame, Problem
 from lb.proxy.deliver import Delivery
-from lb.web.keys import DELIVERY, GATEWAY, REQUEST_ID
+from lb.proxy.said import line_of
+from lb.web.keys import CLIENT, DELIVERY, GATEWAY, REQUEST_ID
 from lb.web.reading import is_unread
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -97,7 +98,9 @@ def _tell(
         "total_ms": round(total_s * 1000, 1),
     }
     if delivery is not None:
-        told |= delivery.told()
+        told |= line_of(delivery)
+    elif client := request.get(CLIENT):
+        told["client"] = client.name
     if problem is not None:
         told["outcome"] = problem.code or problem.type
         told["problem"] = problem.message

@@ -4,8 +4,9 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
-from lb.web.admin import api, config, live, logs, metrics, pages, requests
-from lb.web.endpoints import codex, forward, meta, models, responses, socket
+from lb.web.admin import api, config, keys, live, logs, metrics, pages, requests
+from lb.web.admin import usage as usage_reports
+from lb.web.endpoints import codex, forward, meta, models, responses, socket, usage
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -30,6 +31,7 @@ ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("*", "/api/codex/{rest:.*}", codex.nothing),
     ("*", "/ps/{rest:.*}", codex.nothing),
     ("*", "/codex/analytics-events/{rest:.*}", codex.nothing),
+    ("GET", "/v1/usage", usage.own),
     ("GET", "/health", meta.health),
     ("GET", "/ready", meta.ready),
     ("GET", "/metrics", metrics.metrics),
@@ -45,12 +47,20 @@ ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("GET", "/admin/", pages.page),
     ("GET", "/admin/static/{name}", pages.static),
     ("GET", "/admin/accounts/{id}", api.account),
+    ("GET", "/admin/usage", usage_reports.report),
     ("POST", "/admin/accounts/{id}/{action:pause|resume|reset}", api.act),
     ("POST", "/admin/accounts/{id}/probe", api.probe),
+    ("GET", "/admin/keys", keys.list_all),
+    ("POST", "/admin/keys", keys.create),
+    ("GET", "/admin/keys/{name}", keys.retrieve),
+    ("PATCH", "/admin/keys/{name}", keys.change),
+    ("DELETE", "/admin/keys/{name}", keys.delete),
+    ("POST", "/admin/keys/{name}/rotate", keys.rotate),
 )
 
 
 def add_routes(app: web.Application) -> None:
-    """Put every route on ``app``."""
+    """Put every route on ``app``, and the limits on every answer."""
     for method, path, handler in ROUTES:
         app.router.add_route(method, path, handler)
+    app.on_response_prepare.append(usage.tell_limits)

@@ -99,7 +99,7 @@ class Runner(web.AppRunner):
         return _Server(
             made.request_handler,
             request_factory=made.request_factory,
-            handler_cancellation=made.handler_cancellation,
+            handler_cancellation=made.handler_cancellation,  # not among the kwargs
             loop=asyncio.get_running_loop(),
             **made._kwargs,  # noqa: SLF001  # aiohttp has no public way to choose the protocol
         )

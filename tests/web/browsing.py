@@ -10,7 +10,7 @@ import pytest
 from attrs import define, field
 
 if TYPE_CHECKING:
-    from playwright.async_api import Browser, Page
+    from playwright.async_api import Browser, ConsoleMessage, Page
 
 CHROMIUM = (
     os.environ.get("LB_CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
@@ -91,7 +91,12 @@ async def visit(
     await context.add_init_script(_WATCH)
     page = await context.new_page()
     seen = Visit(page, url)
-    page.on("console", lambda said: said.type == "error" and seen.complaints.append(said.text))
+
+    def heard(said: "ConsoleMessage") -> None:
+        if said.type == "error":
+            seen.complaints.append(said.text)
+
+    page.on("console", heard)
     page.on("pageerror", lambda error: seen.complaints.append(str(error)))
     page.on("request", lambda request: seen.asked.append(request))  # noqa: PLW0108  # it marks what it is given
     try:

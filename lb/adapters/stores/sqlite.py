@@ -1,56 +1,88 @@
-"""SQLite in ``data_dir``: WAL, one writer, batched behind the request path.
+"""SQLite in ``data_dir``: WAL, one writer thread, batched behind the request path.
 
 ``synchronous=NORMAL``: commits survive a killed process entirely; a power cut may lose the last
 ones but never corrupts (sqlite.org/wal.html). What matters more than that is in the journal first.
 """
 
+import asyncio
+import os
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-import msgspec
+from lb.adapters.stores import StoreAway
 
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS standing (
-    account TEXT PRIMARY KEY,
-    saved_at REAL NOT NULL,
-    told TEXT NOT NULL
-) STRICT;
-"""
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, Engine
+
+T = TypeVar("T")
+_PRAGMAS = (
+    "PRAGMA busy_timeout=5000",
+    "PRAGMA journal_mode=WAL",
+    "PRAGMA synchronous=NORMAL",
+    "PRAGMA journal_size_limit=16777216",
+)
 
 
 class SQLite:
-    """The standing of each account, as JSON. Not for the event loop: a call may wait for disk."""
+    """One file, one thread, one connection."""
+
+    name = "sqlite"
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
-        path.chmod(0o600)
-        self._db.execute("PRAGMA busy_timeout=5000")
-        self._db.execute("PRAGMA journal_mode=WAL")
-        self._db.execute("PRAGMA synchronous=NORMAL")
-        self._db.executescript(_SCHEMA)
+        self._path = path
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="store")
+        self._engine: Engine | None = None
 
-    def load(self) -> dict[str, dict[str, Any]]:
-        """The saved standings, by account."""
-        rows = self._db.execute("SELECT account, told FROM standing")
-        return {account: msgspec.json.decode(told) for account, told in rows}
+    async def run(self, work: "Callable[[Connection], T]") -> T:
+        """Run ``work`` in one transaction, in the writer thread. Raises: StoreAway."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._run, work)
 
-    def save(self, standings: Mapping[str, dict[str, Any]]) -> None:
-        """Write a batch in one transaction. Raises: sqlite3.Error."""
-        rows = [
-            (account, told["saved_at"], msgspec.json.encode(told).decode())
-            for account, told in standings.items()
-        ]
-        self._db.execute("BEGIN IMMEDIATE")
+    def _run(self, work: "Callable[[Connection], T]") -> T:
+        from sqlalchemy.exc import DBAPIError
+
         try:
-            self._db.executemany("INSERT OR REPLACE INTO standing VALUES (?, ?, ?)", rows)
-            self._db.execute("COMMIT")
-        except BaseException:
-            self._db.execute("ROLLBACK")
-            raise
+            if self._engine is None:
+                self._engine = self._opened()
+            with self._engine.begin() as connection:
+                return work(connection)
+        except (DBAPIError, OSError) as error:
+            raise StoreAway(str(getattr(error, "orig", error))) from error
 
-    def close(self) -> None:
-        """Close the database."""
-        self._db.close()
+    def _opened(self) -> "Engine":
+        from sqlalchemy import create_engine, event
+        from sqlalchemy.pool import StaticPool
+
+        from lb.adapters.stores.migrations import migrate
+
+        self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        self._path.chmod(0o600)
+        engine = create_engine(f"sqlite:///{self._path}", poolclass=StaticPool)
+        event.listen(engine, "connect", _set_up)
+        event.listen(engine, "begin", _begin)
+        with engine.begin() as connection:
+            migrate(connection)
+        return engine
+
+    async def close(self) -> None:
+        """Close the database, once what is under way is through."""
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._close)
+        self._thread.shutdown(wait=False)
+
+    def _close(self) -> None:
+        if self._engine is not None:
+            self._engine.dispose()
+            self._engine = None
+
+
+def _set_up(connection: sqlite3.Connection, _: Any) -> None:
+    connection.isolation_level = None  # or the driver begins and commits by rules of its own
+    for pragma in _PRAGMAS:
+        connection.execute(pragma)
+
+
+def _begin(connection: "Connection") -> None:
+    connection.exec_driver_sql("BEGIN IMMEDIATE")

@@ -1,6 +1,5 @@
 """The admin API: what the pool looks like, why, and the few things one does to it."""
 
-
 from aiohttp import web
 
 from lb.core import events

@@ -29,6 +29,7 @@ def status_of(gateway: Gateway) -> dict[str, Any]:
             "problems": gateway.problems,
         },
         "event_loop_lag_ms": round(gateway.lag_s * 1000, 2),
+        "ledger": gateway.memory.status(),
         "pool": pool_of(gateway, now),
         "accounts": accounts_of(gateway, now),
     }

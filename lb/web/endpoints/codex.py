@@ -9,7 +9,7 @@ import structlog
 from aiohttp import web
 
 from lb.core.pool_usage import pooled, usage_body
-from lb.web.keys import DOORMAN, GATEWAY
+from lb.web.keys import GATEWAY, client_of
 
 _log = structlog.get_logger()
 _FALLBACK_ORIGIN = "https://chatgpt.com"
@@ -23,7 +23,7 @@ _NOTHING: dict[str, Any] = {
 
 async def usage(request: web.Request) -> web.Response:
     """The pool's usage windows: the bars of ``/status``."""
-    request.app[DOORMAN][0].client(request)
+    client_of(request)
     gateway = request.app[GATEWAY]
     now = gateway.clock.now()
     return web.json_response(usage_body(pooled(gateway.pool.enabled(), now), now))
@@ -36,7 +36,7 @@ async def accounts_check(request: web.Request) -> web.Response:
     and takes only HTTPS there; behind plain HTTP the two are given different origins, and then the
     answer only has to be well formed.
     """
-    request.app[DOORMAN][0].client(request)
+    client_of(request)
     account = request.headers.get("chatgpt-account-id", "") or "lb"
     secure = request.headers.get("x-forwarded-proto", request.scheme) == "https"
     origin = f"https://{request.host}" if secure else _FALLBACK_ORIGIN
@@ -55,7 +55,7 @@ async def accounts_check(request: web.Request) -> web.Response:
 
 async def nothing(request: web.Request) -> web.Response:
     """An empty answer for what a pool has no use for."""
-    request.app[DOORMAN][0].client(request)
+    client_of(request)
     path = request.path.removeprefix("/backend-api/").removeprefix("/api/codex/").strip("/")
     if path not in _told and len(_told) < 100:
         _told.add(path)

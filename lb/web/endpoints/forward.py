@@ -15,8 +15,8 @@ from lb.core.call import Call
 from lb.core.codex import is_codex
 from lb.core.errors import bad_request
 from lb.web.auth import Client
-from lb.web.endpoints.responses import forwarded, patience_of, shutting_down
-from lb.web.keys import DELIVERY, DOORMAN, GATEWAY, REQUEST_ID
+from lb.web.endpoints.responses import admitted, forwarded, patience_of, shutting_down
+from lb.web.keys import DELIVERY, GATEWAY, REQUEST_ID, client_of
 from lb.web.reading import read_any, read_body
 
 _APIS = frozenset({"openai", "azure", "compatible"})
@@ -39,11 +39,11 @@ async def forward(request: web.Request) -> web.StreamResponse:
     """
     gateway = request.app[GATEWAY]
     received_at = gateway.clock.now()
-    client = request.app[DOORMAN][0].client(request)
+    client = client_of(request)
     if gateway.draining:
         raise shutting_down()
-    call = await _call(request, client)
-    delivery = request[DELIVERY] = gateway.delivery(call, received_at)
+    call, size = await _call(request, client)
+    delivery = request[DELIVERY] = admitted(gateway, client, call, size, received_at)
     gateway.deliveries.add(delivery)
     try:
         return await delivery.whole()
@@ -51,11 +51,13 @@ async def forward(request: web.Request) -> web.StreamResponse:
         gateway.deliveries.discard(delivery)
 
 
-async def _call(request: web.Request, client: Client) -> Call:
+async def _call(request: web.Request, client: Client) -> tuple[Call, int]:
+    """The prepared request, and its size in bytes."""
     content_type = request.headers.get("Content-Type", "")
     body, model = await _read(request, content_type)
+    plan = client.plan
     if model:
-        client.check_model(model)
+        plan.check_model(model)
     path = _PREFIX.sub("", request.path)
     headers = forwarded(request.headers)
     anchors, _ = affinity.anchors_of(headers, body)
@@ -65,8 +67,10 @@ async def _call(request: web.Request, client: Client) -> Call:
         anchors=anchors,
         session=affinity.session_of(headers, body),
         kinds=KINDS_OF_PATH[path],
+        accounts=plan.accounts,
+        labels=plan.labels,
     )
-    return Call(
+    call = Call(
         body,
         ask,
         stream=False,
@@ -76,7 +80,9 @@ async def _call(request: web.Request, client: Client) -> Call:
         content_type=content_type,
         codex=is_codex(headers),
         deadline=request.app[GATEWAY].clock.now() + patience_of(request),
+        drain_tokens=plan.drains,
     )
+    return call, len(body.render())
 
 
 async def _read(request: web.Request, content_type: str) -> tuple[Body, str]:

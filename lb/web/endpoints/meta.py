@@ -12,7 +12,9 @@ async def health(request: web.Request) -> web.Response:
 
 
 async def ready(request: web.Request) -> web.Response:
-    """Whether new requests are let in; never depends on the accounts (fail open)."""
-    if request.app[GATEWAY].draining:
+    """Whether new requests are let in; never depends on accounts or store (fail open)."""
+    gateway = request.app[GATEWAY]
+    if gateway.draining:
         return web.json_response({"status": "draining"}, status=503)
-    return web.json_response({"status": "ready"})
+    store = "away" if gateway.memory.trouble else "ok"
+    return web.json_response({"status": "ready", "store": store})

@@ -6,7 +6,8 @@ import msgspec
 from aiohttp import web
 
 from lb.core.errors import Blame, Problem
-from lb.web.keys import DOORMAN, GATEWAY
+from lb.core.plans import Plan
+from lb.web.keys import GATEWAY, client_of
 
 
 async def list_all(request: web.Request) -> web.Response:
@@ -14,15 +15,15 @@ async def list_all(request: web.Request) -> web.Response:
 
     OpenAI's list; Codex's catalog for a client that says its version.
     """
-    client = request.app[DOORMAN][0].client(request)
+    client = client_of(request)
     if "client_version" in request.query:
-        return await _for_codex(request, client.models)
-    models = await request.app[GATEWAY].catalog.models(client.models)
+        return await _for_codex(request, client.plan)
+    models = await request.app[GATEWAY].catalog.models(client.plan)
     return web.json_response({"object": "list", "data": models})
 
 
-async def _for_codex(request: web.Request, globs: tuple[str, ...]) -> web.Response:
-    models = await request.app[GATEWAY].catalog.codex_models(globs)
+async def _for_codex(request: web.Request, plan: Plan) -> web.Response:
+    models = await request.app[GATEWAY].catalog.codex_models(plan)
     body = msgspec.json.encode({"models": models})
     etag = f'"{sha256(body).hexdigest()[:32]}"'
     if request.headers.get("If-None-Match") == etag:
@@ -32,9 +33,9 @@ async def _for_codex(request: web.Request, globs: tuple[str, ...]) -> web.Respon
 
 async def retrieve(request: web.Request) -> web.Response:
     """One model. Raises: Problem (404) when no account serves it, or the key may not use it."""
-    client = request.app[DOORMAN][0].client(request)
+    client = client_of(request)
     name = request.match_info["id"]
-    for model in await request.app[GATEWAY].catalog.models(client.models):
+    for model in await request.app[GATEWAY].catalog.models(client.plan):
         if model["id"] == name:
             return web.json_response(model)
     raise Problem(

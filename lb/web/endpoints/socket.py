@@ -8,8 +8,8 @@ from lb.core.call import Call
 from lb.core.errors import Blame, Problem
 from lb.proxy.conversation import Conversation
 from lb.proxy.deliver import Delivery
-from lb.web.endpoints.responses import call_of, forwarded, shutting_down
-from lb.web.keys import DOORMAN, GATEWAY
+from lb.web.endpoints.responses import admitted, call_of, forwarded, shutting_down
+from lb.web.keys import CLIENT, GATEWAY, client_of
 from lb.web.middlewares import tell
 
 LARGEST_FRAME_BYTES = 128 << 20
@@ -22,7 +22,7 @@ async def converse(request: web.Request) -> web.StreamResponse:
     Raises: Problem (400) without an upgrade, (401) for a stranger, (503) when shutting down.
     """
     gateway = request.app[GATEWAY]
-    client = request.app[DOORMAN][0].client(request)
+    client_of(request)
     if gateway.draining:
         raise shutting_down()
     link = web.WebSocketResponse(
@@ -44,12 +44,17 @@ async def converse(request: web.Request) -> web.StreamResponse:
 
     def prepared(body: Body, request_id: str) -> Call:
         headers = {**handshake, **codex.turn_headers(body)}
-        return call_of(request, client, body, headers, request_id)
+        # asked for at each turn: a key may have been ended since the last
+        return call_of(request, client_of(request), body, headers, request_id)
+
+    def admit(call: Call) -> Delivery:
+        size = len(call.body.view("input"))
+        return admitted(gateway, request[CLIENT], call, size, gateway.clock.now())
 
     def done(delivery: Delivery, problem: Problem | None) -> None:
         tell(request, delivery, problem)
 
-    await Conversation(gateway, request, link, prepared, done).run()
+    await Conversation(gateway, request, link, prepared, admit, done).run()
     return link
 
 

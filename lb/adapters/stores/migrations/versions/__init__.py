@@ -1,0 +1,1 @@
+"""One file for each version; those that were released never change."""

@@ -1,0 +1,98 @@
+"""The tables, one set for every store. What the migrations make is held against this by a test."""
+
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Connection,
+    Double,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+)
+
+metadata = MetaData()
+
+standing = Table(
+    "standing",
+    metadata,
+    Column("account", Text, primary_key=True),
+    Column("saved_at", Double, nullable=False),
+    Column("told", Text, nullable=False),  # JSON
+)
+"""How each account stood when it was saved."""
+
+_COUNTS = ("input_tokens", "cached_tokens", "output_tokens", "reasoning_tokens")
+
+ledger = Table(
+    "ledger",
+    metadata,
+    Column("request_id", Text, primary_key=True),
+    Column("at", Double, nullable=False),  # admitted, unix seconds
+    Column("day", Integer, nullable=False),  # of ``at`` in UTC, counted from 1970-01-01
+    Column("key", Text, nullable=False),
+    Column("account", Text, nullable=False),
+    Column("model_asked", Text, nullable=False),
+    Column("model_served", Text, nullable=False),
+    Column("effort", Text, nullable=False),
+    Column("stream", Boolean, nullable=False),
+    *(Column(name, BigInteger, nullable=False) for name in _COUNTS),
+    Column("cost_uusd", BigInteger),
+    Column("attempts", Integer, nullable=False),
+    Column("queue_ms", Integer, nullable=False),
+    Column("ttfb_ms", Integer),
+    Column("total_ms", Integer, nullable=False),
+    Column("outcome", Text, nullable=False),
+    Column("usage_from", Text, nullable=False),
+    Index("ledger_at", "at"),
+    Index("ledger_day", "day"),
+)
+"""One row for each admitted request that ended."""
+
+daily = Table(
+    "daily",
+    metadata,
+    Column("day", Integer, primary_key=True, autoincrement=False),
+    Column("key", Text, primary_key=True),
+    Column("account", Text, primary_key=True),
+    Column("model", Text, primary_key=True),
+    Column("requests", BigInteger, nullable=False),
+    Column("attempts", BigInteger, nullable=False),
+    *(Column(name, BigInteger, nullable=False) for name in _COUNTS),
+    Column("cost_uusd", BigInteger, nullable=False),
+    Column("unpriced", BigInteger, nullable=False),
+)
+"""The ledger added up, in the transaction that adds its rows: it outlives them."""
+
+client_keys = Table(
+    "client_keys",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("digest", LargeBinary, nullable=False, unique=True),
+    Column("prefix", Text, nullable=False),
+    Column("plan", Text, nullable=False),
+    Column("told", Text, nullable=False),  # JSON
+    Column("created_at", Double, nullable=False),
+    Column("disabled", Boolean, nullable=False),
+    Column("old_digest", LargeBinary),
+    Column("old_prefix", Text, nullable=False),
+    Column("old_until", Double),
+    Column("changed_at", BigInteger, nullable=False),
+)
+"""Client keys made by ``lb keys``: digests, never the keys."""
+
+
+def insert(connection: Connection, table: Table) -> Any:
+    """The insert of the store's own dialect: it knows ON CONFLICT."""
+    if connection.dialect.name == "postgresql":
+        from sqlalchemy.dialects.postgresql import insert as of_postgresql
+
+        return of_postgresql(table)
+    from sqlalchemy.dialects.sqlite import insert as of_sqlite
+
+    return of_sqlite(table)

@@ -1,0 +1,107 @@
+"""Counters over time: a sliding minute, and UTC days, weeks, months. O(1), bounded memory.
+
+``now`` is unix seconds and never goes back (see adapters.clock).
+"""
+
+from array import array
+from datetime import UTC, datetime
+from math import inf
+from typing import Final
+
+from attrs import define, field
+
+DAY_S: Final = 86400.0
+MINUTE_S: Final = 60
+_SLOTS: Final = MINUTE_S + 1
+"""One for each second a minute can touch: it is counted outward, so no 60 seconds hold more."""
+_FIRST_MONDAY_S: Final = 4 * DAY_S  # 1970-01-01 was a Thursday
+_ZEROS: Final = array("q", bytes(8 * _SLOTS))
+
+
+class Minute:
+    """How much there was in the last minute, by the second: at most one second too long."""
+
+    __slots__ = ("_at", "_ring", "total")
+
+    def __init__(self) -> None:
+        self._ring = array("q", _ZEROS)
+        self._at = 0
+        self.total = 0
+
+    def used(self, now: float) -> int:
+        """What falls into the minute before ``now``."""
+        second = int(now)
+        gone = second - self._at
+        if gone > 0:
+            if gone >= _SLOTS:
+                self._ring = array("q", _ZEROS)
+                self.total = 0
+            else:
+                ring = self._ring
+                for each in range(self._at + 1, second + 1):
+                    index = each % _SLOTS
+                    self.total -= ring[index]
+                    ring[index] = 0
+            self._at = second
+        return self.total
+
+    def add(self, amount: int, now: float) -> None:
+        """``amount`` happened at ``now``."""
+        self.used(now)
+        self._ring[self._at % _SLOTS] += amount
+        self.total += amount
+
+    def empty_at(self, now: float) -> float:
+        """When nothing is left, if nothing is added: what headers tell, so it looks at the end."""
+        if not self.used(now):
+            return now
+        newest = self._at
+        while not self._ring[newest % _SLOTS]:
+            newest -= 1
+        return float(newest + _SLOTS)
+
+    def falls_to(self, most: int, now: float) -> float:
+        """When no more than ``most`` is left, if nothing is added; ``now`` when that is so."""
+        left = self.used(now)
+        for second in range(self._at - MINUTE_S, self._at + 1):
+            if left <= most:
+                break
+            left -= self._ring[second % _SLOTS]
+            if left <= most:
+                return float(second + _SLOTS)
+        return now
+
+
+@define(eq=False)
+class Period:
+    """What was used in the current day, week, month, or ever. Calendar periods of UTC."""
+
+    per: str
+    begins_at: float = 0.0
+    ends_at: float = 0.0
+    requests: int = 0
+    tokens: int = 0
+    uusd: int = field(default=0)
+
+    def roll(self, now: float) -> "Period":
+        """Itself, begun anew when its time is over."""
+        if now >= self.ends_at:
+            self.begins_at, self.ends_at = bounds(self.per, now)
+            self.requests = self.tokens = self.uusd = 0
+        return self
+
+
+def bounds(per: str, now: float) -> tuple[float, float]:
+    """When the period around ``now`` begins and ends (unix seconds)."""
+    if per == "day":
+        begin = now // DAY_S * DAY_S
+        return begin, begin + DAY_S
+    if per == "week":
+        begin = (now - _FIRST_MONDAY_S) // (7 * DAY_S) * 7 * DAY_S + _FIRST_MONDAY_S
+        return begin, begin + 7 * DAY_S
+    if per == "month":
+        today = datetime.fromtimestamp(now, UTC)
+        first = datetime(today.year, today.month, 1, tzinfo=UTC)
+        later = (today.year + today.month // 12, today.month % 12 + 1)
+        return first.timestamp(), datetime(*later, 1, tzinfo=UTC).timestamp()
+    return 0.0, inf

@@ -1,0 +1,159 @@
+"""What goes into the ledger of one request, each fact at its moment.
+
+Admitted before anything is asked; an attempt noted before it is sent; the end booked before the
+client sees it. So whenever the server dies, the ledger has at least what the upstreams counted.
+"""
+
+from collections.abc import Callable
+from typing import get_args
+
+from attrs import define, field
+
+from lb.adapters.clock import Clock
+from lb.core.call import Call
+from lb.core.errors import Blame, Problem
+from lb.core.ledger import (
+    NO_TOKENS,
+    Admitted,
+    Attempted,
+    AttemptSettled,
+    Fact,
+    Outcome,
+    Settled,
+    Tokens,
+    estimated,
+    together,
+    told,
+)
+from lb.core.prices import Prices
+from lb.core.tap import Tap
+from lb.proxy.attempt import Attempt
+
+_OURS = (Blame.CLIENT, Blame.ANCHOR, Blame.POOL, Blame.GATEWAY)
+
+
+@define(eq=False)
+class Books:
+    """Where facts go: ``note`` keeps them; ``prices`` may change on reload."""
+
+    clock: Clock
+    note: Callable[..., None] = lambda *_: None
+    prices: Prices = field(factory=Prices)
+
+    def admit(self, call: Call, at: float) -> "Booking":
+        """A request is let in that came ``at`` (unix seconds)."""
+        booking = Booking(self, call.request_id, call.ask.model, at)
+        self.note(
+            Admitted(
+                call.request_id, at, call.ask.client, call.ask.model, effort_of(call), call.stream
+            )
+        )
+        return booking
+
+    def cost_uusd(self, names: tuple[str, ...], tokens: Tokens) -> int | None:
+        """What tokens cost, by the first of the model's ``names`` that has a price."""
+        for name in names:
+            if self.prices.knows(name):
+                return self.prices.cost_uusd(name, tokens.input, tokens.cached, tokens.output)
+        return None
+
+
+@define(eq=False)
+class Booking:
+    """The ledger's side of one request that came ``at`` (unix seconds)."""
+
+    books: Books
+    request_id: str
+    model: str
+    at: float
+    settled: Settled | None = None
+    _attempts: int = 0
+    _lost: list[tuple[Tokens, int | None]] = field(factory=list)
+
+    def attempted(self, attempt: Attempt) -> None:
+        """An attempt is about to be sent."""
+        self._attempts += 1
+        attempt.number = self._attempts
+        self._note(Attempted(self.request_id, self._attempts, attempt.slot.id, attempt.at))
+
+    def lost(self, attempt: Attempt) -> None:
+        """An attempt came to nothing; what it used all the same is booked."""
+        used = self._used(attempt)
+        self._lost.append(used)
+        self._note(AttemptSettled(self.request_id, attempt.number, attempt.outcome, *used))
+
+    def settle(self, end: "End", last: Attempt | None, *, answers: bool) -> Settled | None:
+        """The request ended; None when that is booked already.
+
+        ``last`` is the attempt it ended with; ``answers`` whether that one began to answer (else
+        it was ``lost``).
+        """
+        if self.settled is not None:
+            return None
+        used = [*self._lost, self._used(last)] if answers and last is not None else self._lost
+        tokens, cost = together(used)
+        tap = last.tap if last is not None else None
+        self.settled = Settled(
+            self.request_id,
+            last.slot.id if last is not None else "",
+            tap.model if tap is not None else "",
+            tokens,
+            cost,
+            self._attempts,
+            round(end.queue_s * 1000),
+            round((end.first_byte_at - self.at) * 1000) if end.first_byte_at else None,
+            max(0, round((self.books.clock.now() - self.at) * 1000)),
+            end.outcome,
+        )
+        self._note(self.settled)
+        return self.settled
+
+    def _used(self, attempt: Attempt) -> tuple[Tokens, int | None]:
+        tap = attempt.tap
+        if tap is None:
+            return NO_TOKENS, None
+        tokens = tokens_of(tap)
+        names = tuple(name for name in (tap.model, self.model) if name)
+        return tokens, None if tokens is NO_TOKENS else self.books.cost_uusd(names, tokens)
+
+    def _note(self, fact: Fact) -> None:
+        self.books.note(fact)
+
+
+@define
+class End:
+    """How a request ended: its outcome, and what only the delivery knows. Times in seconds."""
+
+    outcome: Outcome
+    queue_s: float = 0.0
+    first_byte_at: float = 0.0  # unix seconds, 0: nothing was written
+
+
+def tokens_of(tap: Tap) -> Tokens:
+    """What an answer used: as the upstream told it, else estimated by what was seen of it."""
+    usage = tap.usage
+    if usage is None or (usage.input_tokens is None and usage.output_tokens is None):
+        return estimated(tap.deltas)
+    return told(usage)
+
+
+def ended_by(problem: Problem, attempts: int) -> Outcome:
+    """The outcome of a request that ends with ``problem``."""
+    if problem.code == "server_shutdown":
+        return "interrupted"
+    return "refused" if not attempts or problem.blame in _OURS else "failed"
+
+
+def ended_with(tap: Tap) -> Outcome:
+    """The outcome of an answer that ended by itself; a queued one (background) is complete."""
+    known: dict[str, Outcome] = {name: name for name in get_args(Outcome)}
+    return known.get(tap.outcome, "completed")
+
+
+def effort_of(call: Call) -> str:
+    """The reasoning effort a request asks for; empty when it names none."""
+    if "reasoning" not in call.body:
+        return ""
+    reasoning = call.body.get("reasoning")
+    effort = reasoning.get("effort") if isinstance(reasoning, dict) else None
+    return effort if isinstance(effort, str) else ""

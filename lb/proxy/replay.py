@@ -1,0 +1,84 @@
+"""Reads the journal: what a former life left behind, and segment by segment what the store gets.
+
+A checkpoint holds the requests that were open where the last segment fed to the store ended, so
+that no segment outlives its feeding.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from attrs import frozen
+
+from lb.adapters.journal import Journal, lines
+from lb.core.book import Book, Row, open_of_bytes, open_to_bytes
+from lb.core.ledger import Fact, fact_of
+
+CHECKPOINT = "open.json"
+
+
+@frozen
+class Past:
+    """What a former life left.
+
+    ``book`` as of the last segment fed, ``open`` the requests it never ended, ``events`` of
+    accounts as data, ``died_at`` when it last wrote (unix seconds).
+    """
+
+    book: Book
+    open: tuple[Row, ...]
+    events: list[dict[str, Any]]
+    died_at: float
+
+
+def past(journal: Journal) -> Past:
+    """Read all there is; segments that were fed before the crash are deleted."""
+    fed, book = _checkpoint(journal)
+    journal.go_on_after(fed)
+    for segment in journal.ended():
+        if int(segment.stem) <= fed:
+            journal.delete(segment)
+    later, events, died_at = book.copy(), list[dict[str, Any]](), 0.0
+    for segment in journal.ended():
+        died_at = segment.stat().st_mtime
+        later.read(facts(segment))
+        events += _events(segment)
+    return Past(book, tuple(later.open.values()), events, died_at)
+
+
+def facts(segment: Path) -> Iterator[Fact]:
+    """The facts of the ledger in a segment, in order."""
+    for line in lines(segment):
+        if line.startswith(b"["):
+            fact = fact_of(line)
+            if fact is not None:
+                yield fact
+
+
+def fed(segment: Path, book: Book) -> tuple[Book, list[Row]]:
+    """A book read on by a segment (the one given is left alone), and the rows that ended in it."""
+    later = book.copy()
+    return later, later.read(facts(segment))
+
+
+def keep(journal: Journal, segment: Path, book: Book) -> None:
+    """The rows of ``segment`` are stored, these requests are still open."""
+    journal.keep(CHECKPOINT, b"%d\n%b" % (int(segment.stem), open_to_bytes(book)))
+
+
+def _checkpoint(journal: Journal) -> tuple[int, Book]:
+    number, _, rows = journal.kept(CHECKPOINT).partition(b"\n")
+    if not number.isdigit():
+        return -1, Book()
+    return int(number), open_of_bytes(rows)
+
+
+def _events(segment: Path) -> Iterator[dict[str, Any]]:
+    for line in lines(segment):
+        if line.startswith(b"{"):
+            try:
+                entry = msgspec.json.decode(line)
+            except (msgspec.DecodeError, UnicodeDecodeError):
+                continue
+            yield entry

@@ -1,0 +1,67 @@
+"""What is said of a delivery: to the client in headers, to the log in one line."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from lb.core.pool_usage import pooled, rate_limit_headers
+from lb.proxy.attempt import Opened
+
+if TYPE_CHECKING:
+    from lb.proxy.deliver import Delivery
+
+_PASSED = ("x-codex-turn-state", "x-reasoning-included", "openai-processing-ms", "openai-version")
+"""Headers of the upstream that a client may see; the account's own are not among them."""
+
+
+def headers_of(delivery: "Delivery", opened: Opened) -> Mapping[str, str]:
+    """What the client is told of an answer that has begun."""
+    told = {"x-request-id": delivery.call.request_id}
+    attempt, now = opened.attempt, delivery.dispatch.clock.now()
+    told["x-lb-attempts"] = str(len(delivery.hunt.attempts))
+    told["x-lb-overhead-ms"] = f"{overhead_s(delivery, now) * 1000:.2f}"
+    if delivery.tell_account:
+        told["x-lb-account"] = attempt.slot.id
+    if attempt.upstream_request_id:
+        told["x-upstream-request-id"] = attempt.upstream_request_id
+    if attempt.changed:
+        told["x-lb-changed"] = ",".join(attempt.changed)
+    if delivery.call.codex:
+        windows = pooled(delivery.dispatch.pool.enabled(), now)
+        told |= rate_limit_headers(windows, now)
+    for name in _PASSED:
+        if value := opened.answer.headers.get(name):
+            told[name] = value
+    return told
+
+
+def overhead_s(delivery: "Delivery", now: float) -> float:
+    """Our own share of the time until ``now``: all but the upstream's and the waiting."""
+    return max(0.0, now - delivery.received_at - delivery.hunt.upstream_s - delivery.hunt.waited_s)
+
+
+def line_of(delivery: "Delivery") -> dict[str, object]:
+    """What the log says of it: who asked, who answered, how long it took, what it used."""
+    hunt, opened = delivery.hunt, delivery.opened
+    used = opened.tap.usage if opened else None
+    told: dict[str, object] = {
+        "client": delivery.call.ask.client,
+        "model": delivery.call.ask.model,
+        "stream": delivery.call.stream,
+        "account": opened.attempt.slot.id if opened else None,
+        "attempts": [
+            {"account": a.slot.id, "id": a.request_id, "status": a.status, "outcome": a.outcome}
+            for a in hunt.attempts
+        ],
+        "queue_ms": round(hunt.waited_s * 1000, 1),
+        "upstream_ms": round(hunt.upstream_s * 1000, 1),
+        "outcome": delivery.outcome,
+    }
+    if delivery.first_byte_at:
+        told["ttfb_ms"] = round((delivery.first_byte_at - delivery.received_at) * 1000, 1)
+        told["overhead_ms"] = round(overhead_s(delivery, delivery.first_byte_at) * 1000, 2)
+    if used is not None:
+        told["input_tokens"] = used.input_tokens
+        told["cached_tokens"] = used.cached_tokens
+        told["output_tokens"] = used.output_tokens
+        told["reasoning_tokens"] = used.reasoning_tokens
+    return told
