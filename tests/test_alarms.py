@@ -76,13 +76,37 @@ async def test_failed_requests_count_and_the_clients_own_faults_do_not(
     assert alarms._sliding.sums(server.gateway.clock.now()) == (2, 1)
 
 
-async def test_a_budget_and_a_store_that_is_away_are_told(upstream: Upstream, proxy: Proxy) -> None:
+async def test_budgets_and_balances_are_told_at_80_and_100_percent(
+    upstream: Upstream, proxy: Proxy
+) -> None:
+    keys = """
+    [[keys]]
+    name = "alice"
+    key = "lb-alice-1234"
+    budget = { usd = 10, per = "month" }
+    [[keys]]
+    name = "bob"
+    key = "lb-bob-12345"
+    balance = 10
+    """
+    server: Any = await proxy(pool({"a": upstream.url}) + keys)
+    alarms, limits = server.watching.house.alarms, server.gateway.keys.limits
+    now = server.gateway.clock.now()
+    assert alarms.look() == []
+    limits.of("alice").spent("month", now).uusd = 8_000_000
+    limits.of("bob").spent("total", now).uusd = 10_000_000
+    assert [message.title for message in alarms.look()] == [
+        "The budget of key alice is used to 80%",
+        "The balance of key bob is used up",
+        "The balance of key bob is used to 80%",
+    ]
+    assert alarms.look() == []
+
+
+async def test_a_store_that_is_away_is_told(upstream: Upstream, proxy: Proxy) -> None:
     server: Any = await proxy(pool({"a": upstream.url}))
-    alarms = server.watching.house.alarms
-    alarms.budgets["alice"] = 0.9
-    assert [message.title for message in alarms.look()] == ["alice has used 80% of its budget"]
     server.memory.trouble = "store: disk full"
-    assert alarms._facts().store_away == "store: disk full"
+    assert server.watching.house.alarms._facts().store_away == "store: disk full"
 
 
 async def test_a_reload_takes_up_another_webhook(upstream: Upstream, proxy: Proxy) -> None:

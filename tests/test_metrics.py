@@ -17,6 +17,7 @@ from lb.proxy.metrics import MOST_SERIES, NONE, OTHER, Counts, Metrics, Names
 from tests.clients import MODEL, ask, asking, get, pool, until
 from tests.conftest import Proxy
 from tests.faulty_plays import error
+from tests.plays import saying
 from tests.scripted import Upstream
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -206,10 +207,31 @@ async def test_refreshes_and_sent_alerts_are_counted(upstream: Upstream, proxy: 
     assert samples(found, "lb_alerts_total") == {("failed",): 1}
 
 
-async def test_costs_are_told_by_whoever_knows_the_prices(upstream: Upstream, proxy: Proxy) -> None:
-    server: Any = await proxy(pool({"a": upstream.url}))
-    metrics: Metrics = server.watching.house.metrics
-    server.gateway.on_ended.append(lambda delivery, *_: metrics.costs(delivery, 2500))
+async def test_costs_are_counted_where_prices_are_known(upstream: Upstream, proxy: Proxy) -> None:
+    prices = '[prices."gpt-5.5"]\ninput = 1000.0\noutput = 2000.0\n'
+    server: Any = await proxy(pool({"a": upstream.url}) + prices)
     await ask(server.url, asking())
-    await until(lambda: metrics.cost.values)
-    assert metrics.cost.values == {(MODEL, "a", NONE): 0.0025}
+    metrics: Metrics = server.watching.house.metrics
+    tokens = {labels[0]: number for labels, number in metrics.tokens.values.items()}
+    cost = (tokens["input"] * 1000 + tokens["output"] * 2000) / 1e6
+    assert metrics.cost.values == {(MODEL, "a", NONE): pytest.approx(cost)}
+
+
+async def test_an_answer_read_on_without_its_client_is_counted_once_it_is_booked(
+    upstream: Upstream, proxy: Proxy
+) -> None:
+    key = '[[keys]]\nname = "k"\nkey = "lb-key-123456"\non_disconnect = "drain"\n'
+    toml = pool({"a": upstream.url}) + key + "drain_tokens = 1000\n"
+    server: Any = await proxy(toml)
+    upstream.queue("a", saying(None, interval_s=0.03))
+    metrics: Metrics = server.watching.house.metrics
+    async with (
+        aiohttp.ClientSession(headers={"Authorization": "Bearer lb-key-123456"}) as session,
+        session.post(f"{server.url}/v1/responses", json=asking(stream=True)) as response,
+    ):
+        await response.content.readany()
+    await until(lambda: metrics.requests.values)
+    assert metrics.tokens.values == {}
+    await until(lambda: metrics.tokens.values, 5.0)
+    assert metrics.tokens.values["output", MODEL, "a", "k"] > 0
+    assert sum(metrics.requests.values.values()) == 1

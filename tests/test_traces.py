@@ -1,6 +1,7 @@
 """Traces: a span a request, a span an attempt, and the client's own trace goes on."""
 
 import asyncio
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -173,6 +174,16 @@ async def test_each_turn_on_a_socket_is_a_request(
                 pass
     await until(lambda: len(of(spans, "lb.request")) == 2)
     assert {f"{s.context.trace_id:032x}" for s in of(spans, "lb.request")} == {TRACE}
+
+
+async def test_without_the_extra_the_server_serves_all_the_same(
+    upstream: Upstream, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "opentelemetry.sdk.resources", None)
+    toml = pool({"a": upstream.url}) + '\n[otel]\nendpoint = "http://127.0.0.1:1"\n'
+    server = await proxy(toml)
+    assert await asked(server.url) == 200
+    assert server.gateway.tracer is None
 
 
 async def test_spans_leave_by_otlp_when_an_endpoint_is_configured(

@@ -181,8 +181,8 @@ def _budgets(facts: Facts, _: Limits, __: float) -> Iterator[Condition]:
     for name, share in facts.budgets.items():
         for step in BUDGET_STEPS:
             if share >= step:
-                title = f"{name} has used {step:.0%} of its budget"
-                over = f"{name} is below {step:.0%} of its budget again"
+                title = f"{name} is used up" if step == 1.0 else f"{name} is used to {step:.0%}"
+                over = f"{name} is below {step:.0%} again"
                 yield Condition(f"budget:{name}:{step}", "budget", title, f"{share:.0%} now.", over)
 
 

@@ -26,15 +26,13 @@ _GOOD = frozenset({"completed", "incomplete", "client_gone", ""})
 class Alarms:
     """Looks every ``every_s`` seconds; sends in the order of what happened.
 
-    ``budgets`` is the share used of each budget, by the name people know it by: whoever counts
-    them writes it. ``sent`` counts messages by what became of them.
+    ``sent`` counts messages by what became of them.
     """
 
     gateway: Gateway
     memory: Memory
     webhook: Webhook | None
     every_s: float = EVERY_S
-    budgets: dict[str, float] = field(factory=dict)
     sent: Counter[str] = field(factory=Counter)
     _alerts: Alerts = field(factory=Alerts)
     _sliding: Sliding = field(factory=Sliding)
@@ -72,7 +70,7 @@ class Alarms:
         limits = Limits(told.min_ready, told.error_share)
         due = self._alerts.step(self._facts(), limits, self.gateway.clock.now())
         for message in due:
-            _log.warning("alert", over=message.over, title=message.title, text=message.text)
+            _log.info("alert", over=message.over, title=message.title, text=message.text)
             if self.webhook is not None:
                 self._queue(message)
         return due
@@ -90,8 +88,22 @@ class Alarms:
             Standing(slot.id, slot.health.state, slot.health.reason, slot.health.until)
             for slot in slots
         )
-        requests, failed = self._sliding.sums(self.gateway.clock.now())
-        return Facts(accounts, requests, failed, self.budgets, self.memory.trouble)
+        now = self.gateway.clock.now()
+        requests, failed = self._sliding.sums(now)
+        return Facts(accounts, requests, failed, self._budgets(now), self.memory.trouble)
+
+    def _budgets(self, now: float) -> dict[str, float]:
+        """The share used of each key's budget and balance."""
+        keys, shares = self.gateway.keys, {}
+        for name, key in keys.ring.by_name.items():
+            plan, meter = key.plan, keys.limits.of(name)
+            if plan.budget is not None:
+                share = meter.spent(plan.budget.per, now).uusd / plan.budget.uusd
+                shares[f"The budget of key {name}"] = share
+            if plan.balance_uusd is not None:
+                used = meter.spent("total", now).uusd
+                shares[f"The balance of key {name}"] = used / max(1, plan.balance_uusd)
+        return shares
 
     async def _look(self) -> None:
         while True:

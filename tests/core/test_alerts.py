@@ -107,16 +107,12 @@ def test_the_share_of_errors(failed: int, requests: int, titles: list[str]) -> N
 def test_a_budget_is_told_at_each_step() -> None:
     alerts = Alerts()
     assert told(alerts, Facts((WELL,), budgets={"alice": 0.79}), NOW) == []
-    assert told(alerts, Facts((WELL,), budgets={"alice": 0.81}), NOW) == [
-        "alice has used 80% of its budget"
-    ]
-    assert told(alerts, Facts((WELL,), budgets={"alice": 1.0}), NOW + 1) == [
-        "alice has used 100% of its budget"
-    ]
+    assert told(alerts, Facts((WELL,), budgets={"alice": 0.81}), NOW) == ["alice is used to 80%"]
+    assert told(alerts, Facts((WELL,), budgets={"alice": 1.0}), NOW + 1) == ["alice is used up"]
     found = every_second(alerts, Facts((WELL,), budgets={"alice": 0.0}), NOW + 2, 60)
     assert sorted(message.title for message in found) == [
-        "alice is below 100% of its budget again",
-        "alice is below 80% of its budget again",
+        "alice is below 100% again",
+        "alice is below 80% again",
     ]
 
 
