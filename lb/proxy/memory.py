@@ -24,6 +24,7 @@ from lb.core.ledger import Admitted, Fact, Settled, line_of
 from lb.core.memory import event_of_data, event_to_data, restore, standing
 from lb.core.pool import Pool
 from lb.core.reports import Query
+from lb.core.search import Search
 from lb.proxy import replay
 
 if TYPE_CHECKING:
@@ -210,13 +211,31 @@ class Memory:
         """The report of what was used, up to now. Raises: StoreAway."""
         from lb.adapters.stores.statements import usage
 
-        return await self._asked(lambda connection: usage(connection, query))
+        return await self._looked(lambda connection: usage(connection, query))
 
     async def spent(self, since: float) -> "list[Spending]":
         """What each key has used since the start of a UTC day. Raises: StoreAway."""
         from lb.adapters.stores.statements import spent
 
         return await self._asked(lambda connection: spent(connection, since))
+
+    async def search(self, wanted: Search) -> list[dict[str, Any]]:
+        """A page of requests, up to now. Raises: TooSlow, StoreAway."""
+        from lb.adapters.stores.searches import search
+
+        return await self._looked(lambda connection: search(connection, wanted))
+
+    async def request(self, request_id: str) -> dict[str, Any] | None:
+        """One request's row; None when there is none. Raises: TooSlow, StoreAway."""
+        from lb.adapters.stores.searches import request
+
+        return await self._looked(lambda connection: request(connection, request_id))
+
+    async def _looked(self, work: "Callable[[Connection], T]") -> T:
+        await self.flush(now=True)
+        if self.trouble:
+            raise StoreAway(self.trouble)
+        return await self.store.look(work)
 
     async def _asked(self, work: "Callable[[Connection], T]") -> T:
         await self.flush(now=True)

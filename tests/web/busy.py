@@ -9,9 +9,13 @@ from random import Random
 from typing import Any
 
 import aiohttp
+from sqlalchemy import Connection
 
+from lb.adapters.stores.statements import add_rows
 from lb.core import events
+from lb.core.book import DAY_S, Row
 from lb.core.history import BUCKET_S, BUCKETS, History
+from lb.core.ledger import Tokens
 from lb.core.windows import FIVE_HOURS_S, WEEK_S, Window
 from tests.clients import client
 
@@ -102,6 +106,34 @@ def remember(name: str, history: History, now: float) -> None:
             history.answered(at, usual_s + 0.2 * chance.random() ** 4 + swell)
         if chance.random() < 0.01:
             history.failed(at)
+
+
+def past(connection: Connection) -> None:
+    """Four weeks of a ledger: fewer requests on Sundays, a cache that is learning."""
+    chance, today = Random(7), int(time.time() // DAY_S)
+    rows = []
+    for back in range(27, 0, -1):
+        day = today - back
+        rows += [_past(chance, day, number) for number in range(20 if day % 7 == 3 else 45)]
+    add_rows(connection, rows)
+
+
+def _past(chance: Random, day: int, number: int) -> Row:
+    asked = chance.randrange(2_000, 90_000)
+    cached = int(asked * min(0.9, 0.3 + (day % 28) / 50 + 0.1 * chance.random()))
+    tokens = Tokens(asked, cached, chance.randrange(100, 6_000), 0, "upstream")
+    return Row(
+        f"req_past_{day}_{number}",
+        day * DAY_S + chance.randrange(DAY_S),
+        key=chance.choice(("alice", "alice", "build-bot", "research")),
+        account=chance.choice([name for name, *_ in ACCOUNTS]),
+        model_asked=chance.choice((*MODELS, "gpt-5.5", "gpt-5.1-codex")),
+        tokens=tokens,
+        cost_uusd=(asked - cached) + cached // 10 + 8 * tokens.output,
+        attempts=1 + (chance.random() < 0.05),
+        total_ms=chance.randrange(500, 9_000),
+        outcome="completed",
+    )
 
 
 async def asks(

@@ -4,6 +4,7 @@ from typing import Any
 
 from aiohttp import web
 
+from lb.adapters.stores import StoreAway
 from lb.core.errors import Blame, Problem, bad_request
 from lb.core.reports import instant
 from lb.core.search import FILTERS, MOST_ROWS, OUTCOMES, Cursor, Search, next_after
@@ -21,11 +22,12 @@ async def search(request: web.Request) -> web.Response:
     request.app[DOORMAN][0].check_admin(request)
     gateway = request.app[GATEWAY]
     wanted = _search(request, gateway.clock.now())
-    rows, source = await _rows(gateway, wanted)
+    rows, source, why = await _rows(gateway, wanted)
     return web.json_response(
         {
             "object": "list",
             "source": source,
+            "why": why or None,
             "data": rows,
             "next": next_after(rows, wanted.limit),
         }
@@ -37,9 +39,10 @@ async def retrieve(request: web.Request) -> web.Response:
     request.app[DOORMAN][0].check_admin(request)
     gateway, request_id = request.app[GATEWAY], request.match_info["id"]
     timeline = gateway.timelines.get(request_id)
-    if timeline is not None:
-        return web.json_response(timeline.told(gateway.config.routing.strategy))
     row = await _row(gateway, request_id)
+    if timeline is not None:
+        told = timeline.told(gateway.config.routing.strategy)
+        return web.json_response({**told, "request": row or timeline.row})
     if row is None:
         raise Problem(
             f"There is no request '{request_id[:100]}' in the ledger.",
@@ -77,11 +80,16 @@ def _instant(text: str, name: str, now: float) -> float | None:
     return found
 
 
-async def _rows(gateway: Gateway, wanted: Search) -> tuple[list[dict[str, Any]], str]:
-    """The page, and where it comes from."""
-    return wanted.of(gateway.timelines.rows()), "memory"
+async def _rows(gateway: Gateway, wanted: Search) -> tuple[list[dict[str, Any]], str, str]:
+    """The page, where it comes from, and why not from the ledger ("": it does)."""
+    try:
+        return await gateway.memory.search(wanted), "ledger", ""
+    except StoreAway as error:
+        return wanted.of(gateway.timelines.rows()), "memory", str(error)
 
 
 async def _row(gateway: Gateway, request_id: str) -> dict[str, Any] | None:
-    del gateway, request_id
-    return None
+    try:
+        return await gateway.memory.request(request_id)
+    except StoreAway:
+        return None

@@ -40,14 +40,14 @@ function openList(place) {
       else body.replaceChildren(...rows);
       state.next = told.next;
       show(more, Boolean(told.next));
-      describe(told.source);
+      describe(told);
     } catch (refusal) {
       if (refusal.status !== 401) toast(refusal.message, "bad");
     }
   }
 
-  function describe(source) {
-    const where = source === "memory" ? " The ledger’s store is away: these are the last ones this server remembers." : "";
+  function describe(told) {
+    const where = told?.why ? ` The ledger does not answer (${told.why}): these are of the last ones this server remembers.` : "";
     text(count, `${body.children.length ? plural(body.children.length, "request") : "No request"} shown.${where}`);
   }
 
