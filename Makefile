@@ -4,6 +4,7 @@
 # make chaos   10,000 requests against a pool that fails in every way
 # make bench   how much lb adds to a request
 # make codex   the real Codex CLI against lb
+# make browser the dashboard in a real Chromium; LB_PICTURES=1 takes the README's pictures anew
 # Needs Python 3.11 or later; another one than python3: make PYTHON=python3.12 run
 
 PYTHON ?= python3
@@ -11,7 +12,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: run test check chaos bench codex clean
+.PHONY: run test check chaos bench codex browser clean
 
 run: $(VENV)/.run
 	@exec $(BIN)/lb serve $(ARGS)
@@ -33,6 +34,9 @@ bench: $(VENV)/.dev
 
 codex: $(VENV)/.dev
 	$(BIN)/python -m pytest -m codex -rs $(ARGS)
+
+browser: $(VENV)/.dev
+	$(BIN)/python -m pytest -m browser -rs $(ARGS)
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from bench.parts import bodies, first, growth, held, leak, paced, pick, shapes
+from bench.parts import bodies, first, growth, held, leak, ledger, paced, pick, shapes
 from bench.rig import Rig
 from bench.tables import Table
 
@@ -17,4 +17,5 @@ PARTS: dict[str, Part] = {
     "growth": growth.measure,
     "pick": pick.measure,
     "leak": leak.measure,
+    "ledger": ledger.measure,
 }

@@ -56,7 +56,10 @@ def toml(extra: str = "") -> str:
             )
         )
     names = ("alice", "build-bot", "research")
-    parts += [f'[[keys]]\nname = "{n}"\nkey = "{key_of(n)}"\n' for n in names]
+    parts += [
+        f'[[keys]]\nname = "{n}"\nkey = "{key_of(n)}"\nrpm = {rpm}\ntpd = {rpm * 200}\n'
+        for n, rpm in zip(names, (600, 240, 3000), strict=True)
+    ]
     return "\n".join(parts)
 
 
@@ -114,14 +117,14 @@ def past(connection: Connection) -> None:
     rows = []
     for back in range(27, 0, -1):
         day = today - back
-        rows += [_past(chance, day, number) for number in range(20 if day % 7 == 3 else 45)]
+        rows += [_past(chance, day, number) for number in range(160 if day % 7 == 3 else 400)]
     add_rows(connection, rows)
 
 
 def _past(chance: Random, day: int, number: int) -> Row:
-    asked = chance.randrange(2_000, 90_000)
+    asked = chance.randrange(200, 9_000)
     cached = int(asked * min(0.9, 0.3 + (day % 28) / 50 + 0.1 * chance.random()))
-    tokens = Tokens(asked, cached, chance.randrange(100, 6_000), 0, "upstream")
+    tokens = Tokens(asked, cached, chance.randrange(10, 600), 0, "upstream")
     return Row(
         f"req_past_{day}_{number}",
         day * DAY_S + chance.randrange(DAY_S),

@@ -108,7 +108,8 @@ function keyCard(name, changed) {
 function drawFacts(facts, told) {
   const entries = [
     ["Plan", told.plan ?? "none"],
-    ["Today", `${number(told.used.requests_day)} req · ${compact(told.used.tokens_day)} tok`],
+    ["Requests today", number(told.used.requests_day)],
+    ["Tokens today", compact(told.used.tokens_day)],
     ["In flight", number(told.used.in_flight)],
     ["Expires", told.expires_at ? when(told.expires_at) : "never"],
   ];

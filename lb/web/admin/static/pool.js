@@ -192,25 +192,23 @@ function card(first) {
         const meter = bar(`${id}: ${window.name} window`);
         const share = h("span.share", "");
         const note = h("span.note", "");
-        const row = h("div.window", h("span.label", window.name), meter.element, share, note);
-        bars.set(window.name, { element: row, meter, share, note });
+        const forecast = h("span.note.forecast", "");
+        const row = h("div.window", h("span.label", window.name), meter.element, share, note, forecast);
+        bars.set(window.name, { element: row, meter, share, note, forecast });
         windows.append(row);
       }
       const row = bars.get(window.name);
       row.meter.set(window.used, window.used < 1 && window.empty_at ? "high" : levelOf(window.used), `${percent(window.used)} used`);
       text(row.share, percent(window.used));
-      text(row.note, windowWords(window));
+      const ahead = window.resets_at && window.resets_at > now();
+      text(row.note, ahead ? `resets in ${span(window.resets_at - now())}` : "");
+      const dry = window.empty_at && window.used < 1;
+      text(row.forecast, dry ? `at this pace empty in ${span(window.empty_at - now())}` : "");
+      show(row.forecast, Boolean(dry));
     }
   }
 
   return { element, update };
-}
-
-function windowWords(window) {
-  const parts = [];
-  if (window.resets_at && window.resets_at > now()) parts.push(`resets in ${span(window.resets_at - now())}`);
-  if (window.empty_at && window.used < 1) parts.push(`at this pace empty in ${span(window.empty_at - now())}`);
-  return parts.join(" · ");
 }
 
 const ACTIONS = {
