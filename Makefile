@@ -36,7 +36,7 @@ codex: $(VENV)/.dev
 	$(BIN)/python -m pytest -m codex -rs $(ARGS)
 
 browser: $(VENV)/.dev
-	$(BIN)/python -m pytest -m browser -rs $(ARGS)
+	$(BIN)/python -m pytest -m browser -n 0 -rs $(ARGS)
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -20,6 +20,7 @@ from lb.adapters import logs, prices, transport
 from lb.adapters.clock import Clock
 from lb.adapters.credentials import Credentials
 from lb.adapters.limits import allow_many_connections
+from lb.adapters.seals import seals_of
 from lb.adapters.simulator import Simulator
 from lb.adapters.sockets import Sockets
 from lb.adapters.stores import StoreAway
@@ -78,6 +79,7 @@ class Running:
         gateway.config = config
         self._tell_problems(config)
         gateway.dispatch.patience_s = config.server.patience_s
+        gateway.dispatch.tries.credentials.seals = seals_of(config)
         gateway.dispatch.books.prices = gateway.prices.overruled(config.prices)
         self.simulator.update(simulated(config.accounts))
         accounts = located(config.accounts, self.simulator)
@@ -172,8 +174,10 @@ async def running(
         yield server
 
 
-def _tries(session: aiohttp.ClientSession, clock: Clock, stack: AsyncExitStack) -> Tries:
-    credentials = Credentials(session, clock.now)
+def _tries(
+    config: Config, session: aiohttp.ClientSession, clock: Clock, stack: AsyncExitStack
+) -> Tries:
+    credentials = Credentials(session, clock.now, seals_of(config))
     stack.push_async_callback(credentials.close)
     sockets = Sockets(session, clock.now)
     stack.push_async_callback(sockets.close)
@@ -189,7 +193,7 @@ async def _built(config: Config, rng: Random, stack: AsyncExitStack) -> Running:
     memory = Memory.open(config, pool, clock)
     stack.push_async_callback(memory.close)
     await memory.start()
-    tries = _tries(session, clock, stack)
+    tries = _tries(config, session, clock, stack)
     app = web.Application(middlewares=[canonical], client_max_size=1 << 20)
     app[LISTENERS] = set()
     notices = Notices(pool)

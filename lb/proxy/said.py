@@ -1,19 +1,32 @@
 """What is said of a delivery: to the client in headers, to the log in one line."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import Protocol
 
+from lb.core.call import Call
 from lb.core.pool_usage import pooled, rate_limit_headers
 from lb.proxy.attempt import Opened
-
-if TYPE_CHECKING:
-    from lb.proxy.deliver import Delivery
+from lb.proxy.dispatch import Dispatch
+from lb.proxy.hunt import Hunt
 
 _PASSED = ("x-codex-turn-state", "x-reasoning-included", "openai-processing-ms", "openai-version")
 """Headers of the upstream that a client may see; the account's own are not among them."""
 
 
-def headers_of(delivery: "Delivery", opened: Opened) -> Mapping[str, str]:
+class Delivered(Protocol):
+    """As much of a delivery as is spoken of. Times in unix seconds."""
+
+    dispatch: Dispatch
+    call: Call
+    hunt: Hunt
+    opened: Opened | None
+    received_at: float
+    first_byte_at: float
+    outcome: str
+    tell_account: bool
+
+
+def headers_of(delivery: Delivered, opened: Opened) -> Mapping[str, str]:
     """What the client is told of an answer that has begun."""
     told = {"x-request-id": delivery.call.request_id}
     attempt, now = opened.attempt, delivery.dispatch.clock.now()
@@ -34,12 +47,12 @@ def headers_of(delivery: "Delivery", opened: Opened) -> Mapping[str, str]:
     return told
 
 
-def overhead_s(delivery: "Delivery", now: float) -> float:
+def overhead_s(delivery: Delivered, now: float) -> float:
     """Our own share of the time until ``now``: all but the upstream's and the waiting."""
     return max(0.0, now - delivery.received_at - delivery.hunt.upstream_s - delivery.hunt.waited_s)
 
 
-def line_of(delivery: "Delivery") -> dict[str, object]:
+def line_of(delivery: Delivered) -> dict[str, object]:
     """What the log says of it: who asked, who answered, how long it took, what it used."""
     hunt, opened = delivery.hunt, delivery.opened
     used = opened.tap.usage if opened else None

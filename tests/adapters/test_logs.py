@@ -184,7 +184,7 @@ async def test_a_handler_that_fails_a_hundred_times_is_a_few_lines(log: Log) -> 
 
 def test_what_was_no_http_is_one_short_line(log: Log) -> None:
     try:
-        fail(http_exceptions.BadHttpMessage(NASTY))
+        fail(http_exceptions.BadHttpMessage(NASTY.encode("utf-8", "replace").decode()))
     except http_exceptions.BadHttpMessage as error:
         logging.getLogger("aiohttp.server").exception("Error handling request", exc_info=error)
     (line,) = log.lines

@@ -133,6 +133,7 @@ async def test_a_compressed_body_is_plain(serve: Serve, name: str, size: int) ->
         (b"{}", "br", 415),
         (b"{}", "gzip, gzip, gzip", 415),
     ],
+    ids=["too large", "cut", "plain", "unknown", "too many"],
 )
 async def test_a_bad_coding_is_told(serve: Serve, data: bytes, coding: str, status: int) -> None:
     door = await serve()
