@@ -5,6 +5,7 @@
 # make bench   how much lb adds to a request
 # make codex   the real Codex CLI against lb
 # make sdk     LangChain, and the JavaScript clients (npm): openai, Vercel AI SDK, LangChain
+# make browser the dashboard in a real Chromium; LB_PICTURES=1 takes the README's pictures anew
 # Needs Python 3.11 or later; another one than python3: make PYTHON=python3.12 run
 
 PYTHON ?= python3
@@ -12,7 +13,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: run test check chaos bench codex sdk clean
+.PHONY: run test check chaos bench codex sdk browser clean
 
 run: $(VENV)/.run
 	@exec $(BIN)/lb serve $(ARGS)
@@ -39,6 +40,9 @@ sdk: $(VENV)/.dev
 	$(PIP) install --editable ".[sdk]"
 	cd tests/node && npm install --no-audit --no-fund --no-package-lock --loglevel=error
 	$(BIN)/python -m pytest -m "sdk or not sdk" -rs tests/test_node_sdks.py tests/test_chat_sdk.py $(ARGS)
+
+browser: $(VENV)/.dev
+	$(BIN)/python -m pytest -m browser -n 0 -rs $(ARGS)
 
 clean:
 	rm -rf tests/node/node_modules $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -34,7 +34,7 @@ sys.path[0] = {tree!r}
 from lb import app, config
 from pathlib import Path
 profile = cProfile.Profile()
-signal.signal(signal.SIGUSR1, lambda *_: profile.enable())
+signal.signal(signal.SIGPROF, lambda *_: profile.enable())
 signal.signal(signal.SIGUSR2, lambda *_: profile.disable())
 app.serve(config.load(Path({config!r})))
 profile.disable()
@@ -108,7 +108,7 @@ def _traced(rig: Rig, shape: Shape, told: argparse.Namespace) -> list[Row]:
     maker: Maker = make
     with rig.fresh("lb", maker) as contender:
         rig.load(contender, shape.body, "-c", shape.connections, "-s", 1)
-        _signal(contender, signal.SIGUSR1)
+        _signal(contender, signal.SIGPROF)
         reading = rig.load(contender, shape.body, "-c", shape.connections, "-s", told.seconds)
         _signal(contender, signal.SIGUSR2)
     stats = pstats.Stats(str(out)).stats  # type: ignore[attr-defined]  # as pstats' own docs use it

@@ -9,10 +9,12 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import aiohttp
 import structlog
 from aiohttp import web
 from attrs import define
 
+from lb import app_watch
 from lb import config as configuration
 from lb.adapters import logs, prices, transport
 from lb.adapters.clock import Clock
@@ -25,7 +27,6 @@ from lb.adapters.stores import StoreAway
 from lb.adapters.watch import EVERY_S, Watch
 from lb.adapters.watch_files import FilesWatch
 from lb.config import Config, ConfigError
-from lb.core.events import Event
 from lb.core.pool import Pool
 from lb.core.strategies import STRATEGIES
 from lb.proxy.accounts import located, simulated, simulating
@@ -34,11 +35,14 @@ from lb.proxy.booking import Books
 from lb.proxy.catalog import Catalog
 from lb.proxy.dispatch import Dispatch
 from lb.proxy.gateway import Gateway
+from lb.proxy.history import Histories
 from lb.proxy.keys import Keys, keys_in
 from lb.proxy.memory import Memory
+from lb.proxy.metrics import Metrics
 from lb.proxy.notices import Notices, welcome_back
+from lb.proxy.timelines import Timelines
 from lb.proxy.upkeep import Upkeep
-from lb.web.admin.live import publish
+from lb.web.admin.live import publish_news
 from lb.web.admitting import shutting_down
 from lb.web.auth import Doorman
 from lb.web.keys import DOORMAN, GATEWAY, LISTENERS
@@ -62,6 +66,7 @@ class Running:
     simulator: Simulator
     memory: Memory
     notices: Notices
+    watching: app_watch.Watching
     url: str = ""
 
     def take_up(self, config: Config) -> None:
@@ -82,7 +87,9 @@ class Running:
         accounts = located(config.accounts, self.simulator)
         gateway.pool.update(accounts, STRATEGIES[config.routing.strategy])
         self.memory.recall(set(gateway.pool.slots) - before)
+        gateway.histories.keep(set(gateway.pool.slots))
         gateway.keys.take_up(config)
+        self.watching.take_up(old, config)
         self.notices.look()
         gateway.dispatch.queue.wake()
 
@@ -169,6 +176,16 @@ async def running(
         yield server
 
 
+def _tries(
+    config: Config, session: aiohttp.ClientSession, clock: Clock, stack: AsyncExitStack
+) -> Tries:
+    credentials = Credentials(session, clock.now, seals_of(config))
+    stack.push_async_callback(credentials.close)
+    sockets = Sockets(session, clock.now)
+    stack.push_async_callback(sockets.close)
+    return Tries(transport.Transport(session), credentials, sockets, clock)
+
+
 async def _built(config: Config, rng: Random, stack: AsyncExitStack) -> Running:
     clock = Clock()
     session = await stack.enter_async_context(transport.new_session())
@@ -178,29 +195,25 @@ async def _built(config: Config, rng: Random, stack: AsyncExitStack) -> Running:
     memory = Memory.open(config, pool, clock)
     stack.push_async_callback(memory.close)
     await memory.start()
-    credentials = Credentials(session, clock.now, seals_of(config))
-    stack.push_async_callback(credentials.close)
-    sockets = Sockets(session, clock.now)
-    stack.push_async_callback(sockets.close)
-    tries = Tries(transport.Transport(session), credentials, sockets, clock)
+    tries = _tries(config, session, clock, stack)
     app = web.Application(middlewares=[canonical], client_max_size=1 << 20)
     app[LISTENERS] = set()
     notices = Notices(pool)
+    metrics = Metrics(config.metrics.label_values)
+    histories = Histories()
+    timelines = Timelines(partial(publish_news, app[LISTENERS]))
 
-    def on_event(event: Event, changed: bool) -> None:  # noqa: FBT001  # the shape of the callback
-        memory.noted(event, changed=changed)
-        if changed:
-            notices.heard(event)
-        publish(app[LISTENERS], event, changed=changed)
-
+    ears = app_watch.Ears(memory, notices, histories, metrics, app[LISTENERS], clock)
     told = prices.shipped().overruled(config.prices, config.models.prices)
     books = Books(clock, memory.note, told)
-    dispatch = Dispatch(pool, tries, clock, rng, on_event, books)
+    dispatch = Dispatch(pool, tries, clock, rng, ears.heard, books)
     dispatch.patience_s = config.server.patience_s
     catalog = Catalog(pool, tries, clock, config.server.data_dir / "models.json")
     catalog.recall()
     keys = await _keys(config, memory, clock)
     gateway = Gateway(config, pool, dispatch, catalog, clock, rng, keys, memory, clock.now())
+    gateway.histories, gateway.timelines = histories, timelines
+    gateway.on_ended.append(timelines.ended)
     app[GATEWAY] = gateway
     app[DOORMAN] = [_doorman(keys)]
     keys.on_change = lambda: app[DOORMAN].__setitem__(0, _doorman(keys))
@@ -208,7 +221,10 @@ async def _built(config: Config, rng: Random, stack: AsyncExitStack) -> Running:
     upkeep = Upkeep(gateway, memory)
     upkeep.start()
     stack.push_async_callback(upkeep.stop)
-    return _welcomed(Running(gateway, app, Runner(app), simulator, memory, notices))
+    runner = Runner(app)
+    watching = app_watch.watching(app, memory, metrics, session, runner)
+    await watching.start(stack)
+    return _welcomed(Running(gateway, app, runner, simulator, memory, notices, watching))
 
 
 def _welcomed(server: Running) -> Running:
@@ -259,6 +275,7 @@ async def _serve(config: Config) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, on_stop)
         loop.add_signal_handler(signal.SIGHUP, server.reload)
+        loop.add_signal_handler(signal.SIGUSR1, logs.toggle_debug)
         watching = [asyncio.create_task(watch) for watch in server.watches()]
         _log.info("serving", url=server.url, accounts=len(config.accounts))
         await stop.wait()

@@ -12,7 +12,7 @@ from lb import app, config
 from lb.adapters import logins
 from lb.adapters.watch_files import FilesWatch
 from lb.config import Config, ConfigError
-from lb.web.admin.api import status_of
+from lb.web.admin.shown import status_of
 from tests.clients import until
 from tests.logins import CANARY, document, save, serving
 

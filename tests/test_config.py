@@ -137,6 +137,7 @@ def test_the_example_is_good(
 ) -> None:
     for name in ("OPENAI_KEY_A", "ALICE_KEY", "LB_ADMIN_TOKEN", "LB_DATABASE"):
         monkeypatch.setenv(name, f"postgresql://value-of-{name}")
+    monkeypatch.setenv("LB_WEBHOOK", "https://hooks.slack.com/services/a/b")
     monkeypatch.setenv("HOME", str(tmp_path))
     (tmp_path / ".codex").mkdir()
     (tmp_path / ".codex/auth.json").write_text("{}")
@@ -174,6 +175,7 @@ def test_the_example_shows_every_key() -> None:
             *(written.BudgetText, written.KeyText, written.LedgerText, written.PriceText),
             written.GatewayText,
             written.ModelText,
+            *(written.MetricsText, written.OtelText, written.AlertsText),
         )
         for each in section.__attrs_attrs__
     }

@@ -10,7 +10,7 @@ from lb.adapters import logins
 from lb.config import Config
 from lb.core.errors import Problem
 from lb.core.health import State
-from lb.web.admin.api import status_of
+from lb.web.admin.shown import status_of
 from tests import clients
 from tests.clients import until
 from tests.logins import SigningIn, document, save, serving, signing_in

@@ -31,6 +31,11 @@ class Away:
             raise StoreAway("scripted")
         return await self.store.run(work)
 
+    async def look(self, work: Callable[[Any], Any]) -> Any:
+        if not self.back:
+            raise StoreAway("scripted")
+        return await self.store.look(work)
+
     async def close(self) -> None:
         await self.store.close()
 

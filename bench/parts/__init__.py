@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from bench.parts import bodies, first, growth, held, leak, paced, pick, rules, shapes
+from bench.parts import bodies, first, growth, held, leak, ledger, paced, pick, rules, shapes
 from bench.rig import Rig
 from bench.tables import Table
 
@@ -18,4 +18,5 @@ PARTS: dict[str, Part] = {
     "pick": pick.measure,
     "leak": leak.measure,
     "rules": rules.measure,
+    "ledger": ledger.measure,
 }

@@ -8,6 +8,7 @@ new tokens are on the disk before anyone gets them.
 
 import asyncio
 import contextlib
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Final
@@ -56,6 +57,7 @@ class Credentials:
         self._flights: dict[str, asyncio.Task[Bearer]] = {}
         self._unsaved: dict[str, _Unsaved] = {}
         self._rests_until: dict[str, float] = {}
+        self.refreshes: Counter[str] = Counter()  # asked of issuers: renewed, refused, failed
 
     def ready(self, account: Account) -> Secret | None:
         """The credential if it needs no waiting; None when ``secret`` has to read or refresh.
@@ -188,7 +190,12 @@ class Credentials:
             code = "refresh_token_missing"
             raise RefusedError(code)
         await asyncio.to_thread(self.seals.prepare, Path(path))
-        answer = await issuer.renew(self._session, account, login.refresh)
+        try:
+            answer = await issuer.renew(self._session, account, login.refresh)
+        except (RefusedError, TransientError) as error:
+            self.refreshes["refused" if isinstance(error, RefusedError) else "failed"] += 1
+            raise
+        self.refreshes["renewed"] += 1
         new = authfile.renewed(login, answer, self._now())
         self._unsaved[path] = _Unsaved(new, Secret(login.refresh))
         await asyncio.to_thread(self.seals.write, Path(path), new.document)

@@ -36,6 +36,34 @@ CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069
 """C0, C1, line and paragraph separators, bidirectional overrides, lone surrogates."""
 
 
+class Levelled(structlog.make_filtering_bound_logger(LEVELS["info"])):  # type: ignore[misc]
+    """A logger whose level changes while it is in use, at no cost to a line.
+
+    Its methods are those structlog makes for a level; ``set_level`` puts others in their place, so
+    that every logger there is, cached ones too, follows at once. ``usual`` is the level set up.
+    """
+
+    level = "info"
+    usual = "info"
+
+
+def set_level(level: str) -> None:
+    """Log from ``level`` on, from now on. Raises: KeyError for one that is none."""
+    made = structlog.make_filtering_bound_logger(LEVELS[level])
+    for name, method in vars(made).items():
+        if not name.startswith("__"):
+            setattr(Levelled, name, method)
+    Levelled.level = level
+    logging.getLogger().setLevel(max(LEVELS[level], logging.INFO))
+
+
+def toggle_debug() -> str:
+    """Debug if it was not, else the usual level; gives back which."""
+    set_level(Levelled.usual if Levelled.level == "debug" else "debug")
+    structlog.get_logger().warning("log_level", now=Levelled.level)
+    return Levelled.level
+
+
 def set_up(mode: str = "auto", level: str = "info", stream: BinaryIO | None = None) -> None:
     """Log to ``stream`` (standard error) as ``console`` or ``json``; ``auto``: by the terminal."""
     out = stream or sys.stderr.buffer
@@ -48,13 +76,14 @@ def set_up(mode: str = "auto", level: str = "info", stream: BinaryIO | None = No
             structlog.processors.format_exc_info,
             *([cleaned, _for_people(colors=out.isatty())] if people else [_as_json]),
         ],
-        wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
+        wrapper_class=Levelled,
         logger_factory=structlog.BytesLoggerFactory(out),
         cache_logger_on_first_use=True,
     )
     root = logging.getLogger()
     root.handlers[:] = [Routed()]
-    root.setLevel(max(LEVELS[level], logging.INFO))
+    Levelled.usual = level
+    set_level(level)
     logging.getLogger("asyncio").setLevel(logging.WARNING)
     logging.getLogger("bm25s").disabled = True  # sets its own level to debug when imported
 

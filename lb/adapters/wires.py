@@ -127,6 +127,9 @@ class Wires:
         self._idle: dict[str, list[Wire]] = {}
         self._tls: ssl.SSLContext | None = None
 
+    def __len__(self) -> int:
+        return sum(map(len, self._idle.values()))
+
     def take(self, target: Target) -> Wire | None:
         """A kept connection that looks alive; None when there is none."""
         idle = self._idle.get(target.origin)

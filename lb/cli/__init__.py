@@ -1,6 +1,6 @@
 """What one types: ``lb serve``, ``demo``, ``check``, ``status``, ``explain``, ``keys``, ``usage``.
 
-``lb login``, ``lb accounts``, ``lb codex`` and ``lb bench`` have files of their own.
+``lb login``, ``accounts``, ``codex``, ``bench``, ``alerts`` and ``top`` have files of their own.
 Whatever takes time to import is imported where it is used: ``lb --help`` answers at once.
 """
 
@@ -14,6 +14,7 @@ import click
 
 from lb import __version__
 from lb.cli.accounts import group
+from lb.cli.alerts import alerts
 from lb.cli.bench import measure
 from lb.cli.codex import tell
 from lb.cli.common import (
@@ -31,6 +32,7 @@ from lb.cli.common import (
 )
 from lb.cli.keys import keys
 from lb.cli.login import login
+from lb.cli.top import top
 from lb.cli.usage import usage
 
 if TYPE_CHECKING:
@@ -137,7 +139,7 @@ def explain(model: str, session: str | None, path: Path | None, url: str | None)
     show(tables.explanation(asking()))
 
 
-for command in (login, group, tell, measure, keys, usage):
+for command in (login, group, tell, measure, keys, usage, alerts, top):
     main.add_command(command)
 
 

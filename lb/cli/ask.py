@@ -1,6 +1,6 @@
 """Asks the admin API of a running server."""
 
-from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
@@ -27,19 +27,47 @@ def ask(url: str, path: str, token: str = "", method: str = "GET") -> dict[str, 
 
     Raises: ClickException in words for people, whatever goes wrong.
     """
+    opened, answer = _answered(url, path, token, method)
+    try:
+        body = answer.read(LARGEST_ANSWER)
+    except (OSError, HTTPException) as error:
+        raise _nobody(url, error) from None
+    finally:
+        opened.close()
+    return _read(answer.status, body, url)
+
+
+def follow(url: str, path: str, token: str = "") -> HTTPResponse:
+    """What a server tells at ``path`` as it happens; the caller reads its lines and closes it.
+
+    Raises: ClickException in words for people; reading raises OSError, HTTPException.
+    """
+    opened, answer = _answered(url, path, token, "GET")
+    if answer.status == 200:
+        return answer
+    try:
+        _read(answer.status, answer.read(LARGEST_ANSWER), url)
+    finally:
+        opened.close()
+    message = f"{url} answered with status {answer.status}"
+    raise click.ClickException(message)
+
+
+def _answered(url: str, path: str, token: str, method: str) -> tuple[HTTPConnection, HTTPResponse]:
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     opened, prefix = connection(url)
     try:
         opened.request(method, prefix + path, headers=headers)
-        answer = opened.getresponse()
-        body = answer.read(LARGEST_ANSWER)
+        return opened, opened.getresponse()
     except (OSError, HTTPException, ValueError) as error:
-        why = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        message = f"No lb server answers at {url} ({why}).\nStart one with: lb serve"
-        raise NoServer(message) from None
-    finally:
         opened.close()
-    return _read(answer.status, body, url)
+        raise _nobody(url, error) from None
+
+
+def _nobody(url: str, error: Exception) -> NoServer:
+    why = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    message = f"No lb server answers at {url} ({why}).\nStart one with: lb serve"
+    return NoServer(message)
 
 
 def connection(url: str) -> tuple[HTTPConnection, str]:

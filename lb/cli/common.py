@@ -64,14 +64,22 @@ def question(
 
     The token of the configuration goes to the server of the configuration only.
     """
+    from lb.cli.ask import ask
+
+    server, token = running(path, url)
+    return lambda: ask(server, what, token, method)
+
+
+def running(path: Path | None, url: str | None) -> tuple[str, str]:
+    """Where the running server is, and the admin token it is shown ("": none)."""
     from lb import config
-    from lb.cli.ask import ask, url_of
+    from lb.cli.ask import url_of
 
     server = config.address(config.find(path))
     token = os.environ.get("LB_ADMIN_TOKEN", "")
     if not token and url is None and server.admin_token is not None:
         token = server.admin_token.reveal()
-    return lambda: ask(url or url_of(server.host, server.port), what, token, method)
+    return url or url_of(server.host, server.port), token
 
 
 def show(what: "RenderableType") -> None:

@@ -115,6 +115,30 @@ def status(told: Json, now: float | None = None) -> RenderableType:
     return Group(*head, table, text_of(""), *map(text_of, whys))
 
 
+def requests(rows: Iterable[Json], now: float | None = None) -> RenderableType:
+    """Requests that are over, as rows of the ledger, in the order given."""
+    instant = time.time() if now is None else now
+    table = table_of(
+        "ago", "key", "model", "account", "tries", "first", "total", "tokens", "outcome"
+    )
+    for row in rows:
+        outcome = str(row.get("outcome"))
+        first_ms, total_ms = row.get("ttfb_ms"), row.get("total_ms")
+        tokens = [row.get(name) for name in ("input_tokens", "output_tokens")]
+        table.add_row(
+            text_of(_span(instant - float(row.get("at") or instant), 1), "dim"),
+            text_of(row.get("key")),
+            text_of(_cut(row.get("model_asked") or "")),
+            text_of(row.get("account")),
+            text_of(row.get("attempts")),
+            text_of("" if first_ms is None else f"{first_ms:.0f} ms"),
+            text_of("" if total_ms is None else f"{total_ms:.0f} ms"),
+            text_of("" if tokens == [None, None] else " + ".join(str(n or 0) for n in tokens)),
+            text_of(outcome, "" if outcome == "completed" else "yellow"),
+        )
+    return table
+
+
 def plain(names: tuple[str, ...], rows: Iterable[Iterable[object]]) -> RenderableType:
     """Texts in columns; what is empty for every row takes no room."""
     cells = [[text_of(cell) for cell in row] for row in rows]

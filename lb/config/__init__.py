@@ -4,6 +4,7 @@
     text.py      reads them: types, unknown keys, every mistake
     checks.py    what values must look like: credentials, files, URLs, globs, ranges
     build.py     what it means: accounts, the server
+    observe.py   what it means for those who watch: metrics, traces, alerts
     folder.py    accounts.d: logins that are accounts by being there
     plans.py     what client keys may do: plans, keys, limits of their own
     models.py    what it says of models, over models.toml, which ships with the package
@@ -20,12 +21,12 @@ from typing import Any
 
 from attrs import evolve
 
-from lb.config import build, models
+from lb.config import build, models, observe
 from lb.config import folder as logins
 from lb.config import plans as client_plans
 from lb.config.advice import warnings
 from lb.config.checks import Checks, is_loopback
-from lb.config.facts import Config, Routing, Server, expanded
+from lb.config.facts import Alerts, Config, Metrics, Otel, Routing, Server, expanded
 from lb.config.folder import folder_for
 from lb.config.text import ConfigError, Mistake, Mistakes, read, shown
 from lb.core.account import Account, Simulation
@@ -33,10 +34,13 @@ from lb.core.models import Catalog
 from lb.core.plans import Key, Plan
 
 __all__ = [
+    "Alerts",
     "Config",
     "ConfigError",
     "Key",
+    "Metrics",
     "Mistake",
+    "Otel",
     "Plan",
     "Routing",
     "Server",
@@ -55,17 +59,8 @@ __all__ = [
 
 PLACES = ("accounts.toml", "~/.config/lb/accounts.toml")
 ORDER = (
-    "accounts.toml",
-    "server",
-    "routing",
-    "accounts",
-    "plans",
-    "keys",
-    "ledger",
-    "prices",
-    "fields",
-    "models",
-    "gateway",
+    *("accounts.toml", "server", "routing", "metrics", "otel", "alerts"),
+    *("accounts", "plans", "keys", "ledger", "prices", "fields", "models", "gateway"),
 )
 FIRST_WORD = re.compile(r"[^.\[]+")
 HasKeys = Callable[[Config], bool]
@@ -207,6 +202,9 @@ def _read(text: str, checks: Checks, folder: Path | None) -> Config:
     config = Config(
         server=build.server(written.server, checks),
         routing=build.routing(written.routing, checks),
+        metrics=observe.metrics(written.metrics, checks),
+        otel=observe.otel(written.otel, checks),
+        alerts=observe.alerts(written.alerts, checks),
         accounts=(*accounts, *dropped_in),
         plans=plans,
         keys=client_plans.keys(written.keys, plans, checks),

@@ -55,6 +55,10 @@ RANGES: dict[str, tuple[str, float, float]] = {
     "interval_s": ("from 0 to 3600", 0, 3600),
     "fail_share": ("a share, from 0 to 1", 0, 1),
     "requests_per_minute": ("1 or more", 1, 1e9),
+    "label_values": ("from 1 to 10000", 1, 1e4),
+    "sample": ("a share, from 0 to 1", 0, 1),
+    "min_ready": ("0 or more", 0, 1e6),
+    "error_share": ("a share, from 0 to 1", 0, 1),
     "rpm": ("1 or more", 1, 1e9),
     "rpd": ("1 or more", 1, 1e9),
     "tpm": ("1 or more", 1, 1e12),
@@ -190,6 +194,23 @@ class Checks:
         elif parts.scheme == "http" and not is_loopback(parts.hostname or ""):
             hint = "http goes only to this machine: localhost, 127.0.0.1, ::1"
             self.mistakes.note(path, "must be https, the credential would travel in clear", hint)
+        return value.rstrip("/")
+
+    def webhook(self, secret: Secret, path: str) -> None:
+        """A URL that is a secret as a whole: https, or http to this machine only."""
+        parts = _http_url(secret.reveal())
+        if parts is None or parts.username is not None:
+            self.mistakes.note(path, "must be a URL", 'such as "https://hooks.example.com/..."')
+        elif parts.scheme == "http" and not is_loopback(parts.hostname or ""):
+            self.mistakes.note(path, "must be https", "http goes only to this machine")
+
+    def collector(self, value: str, path: str) -> str:
+        """Where traces go: they hold no secret, so http to another machine is allowed."""
+        parts = _http_url(value)
+        if parts is None:
+            self.mistakes.note(path, "must be a URL", 'such as "http://127.0.0.1:4318"')
+        elif problem := _url_problem(parts):
+            self.mistakes.note(path, *problem)
         return value.rstrip("/")
 
     def proxy(self, value: str, path: str) -> str:

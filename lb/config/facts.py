@@ -48,6 +48,33 @@ class Routing:
 
 
 @frozen
+class Metrics:
+    """``GET /metrics``: on a ``port`` of its own (None: the server's), its labels bounded."""
+
+    port: int | None = None
+    label_values: int = 100  # distinct values of a label; the rest counts as "other"
+
+
+@frozen
+class Otel:
+    """Where traces go (an OTLP/HTTP base URL; "": nowhere) and the share of requests traced."""
+
+    endpoint: str = ""
+    service: str = "lb"
+    sample: float = 1.0
+
+
+@frozen
+class Alerts:
+    """Where alerts go (None: nowhere), in whose words, and when there are some."""
+
+    webhook: Secret | None = None
+    kind: str = "json"  # slack, discord, json
+    min_ready: int = 1  # accounts; 0: never
+    error_share: float = 0.25  # of the requests of five minutes; 0: never
+
+
+@frozen
 class Ledger:
     """How long rows of the ledger are kept, and how much may wait for the store."""
 
@@ -74,6 +101,9 @@ class Config:
 
     server: Server = field(factory=Server)
     routing: Routing = Routing()
+    metrics: Metrics = Metrics()
+    otel: Otel = Otel()
+    alerts: Alerts = Alerts()
     accounts: tuple[Account, ...] = ()
     plans: dict[str, Plan] = field(factory=dict)
     keys: tuple[Key, ...] = ()

@@ -112,6 +112,35 @@ class KeyText(PlanText):
 
 
 @frozen
+class MetricsText:
+    """``[metrics]`` as written."""
+
+    port: int | None = None
+    label_values: int | None = None
+
+
+@frozen
+class OtelText:
+    """``[otel]`` as written."""
+
+    endpoint: str | None = None
+    service: str | None = None
+    sample: float | None = None
+
+
+@frozen
+class AlertsText:
+    """``[alerts]`` as written."""
+
+    webhook: str | None = field(default=None, repr=False)
+    webhook_env: str | None = field(default=None, repr=False)
+    webhook_file: str | None = field(default=None, repr=False)
+    kind: str | None = None
+    min_ready: int | None = None
+    error_share: float | None = None
+
+
+@frozen
 class LedgerText:
     """``[ledger]`` as written."""
 
@@ -156,6 +185,9 @@ class Text:
 
     server: ServerText = ServerText()
     routing: RoutingText = RoutingText()
+    metrics: MetricsText = MetricsText()
+    otel: OtelText = OtelText()
+    alerts: AlertsText = AlertsText()
     accounts: tuple[AccountText, ...] = ()
     plans: dict[str, PlanText] = field(factory=dict)
     keys: tuple[KeyText, ...] = ()

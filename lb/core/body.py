@@ -25,10 +25,11 @@ COULD_NOT_PARSE = (
 class Body:
     """The fields of a JSON object, in order, undecoded until asked for.
 
-    ``changed`` names what was altered on the way, in order, for the ``x-lb-changed`` header.
+    ``changed`` names what was altered on the way, in order, for the ``x-lb-changed`` header;
+    ``altered`` all that was, ``rules`` which rule altered what.
     """
 
-    __slots__ = ("_cache", "_fields", "_marks", "_opaque", "_source", "changed")
+    __slots__ = ("_cache", "_fields", "_marks", "_opaque", "_source", "altered", "changed", "rules")
 
     def __init__(self, source: bytes, fields: dict[str, Raw | bytes]) -> None:
         self._source: bytes | None = source
@@ -37,6 +38,8 @@ class Body:
         self._opaque = False
         self._marks: dict[re.Pattern[bytes], bool] = {}
         self.changed: list[str] = []
+        self.altered: list[str] = []
+        self.rules: list[tuple[str, tuple[str, ...]]] = []
 
     @classmethod
     def parse(cls, source: bytes) -> "Body":
@@ -164,6 +167,7 @@ class Body:
     def _alter(self, name: str, *, told: bool) -> None:
         self._source = None
         self._marks.clear()
+        self.altered.append(name)
         if told and name not in self.changed:
             self.changed.append(name)
 

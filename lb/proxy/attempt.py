@@ -27,7 +27,9 @@ from lb.proxy.stream import Stream
 class Attempt:
     """What is known of one try. Times are unix seconds, 0 until they happen.
 
-    ``outcome`` is "" while it runs, "ok" once it began to answer, else the fault's code.
+    ``outcome`` is "" while it runs, "ok" once it began to answer, else the fault's code;
+    ``ended_at`` is when it began to answer or failed; ``traceparent`` what upstream is told, where
+    traces are on.
     """
 
     slot: Slot
@@ -37,9 +39,12 @@ class Attempt:
     upstream_request_id: str = ""
     status: int = 0
     began_at: float = 0.0
+    ended_at: float = 0.0
     outcome: str = ""
     number: int = 0  # in the ledger; 0: not noted
     tap: Tap | None = None
+    said: str = ""  # the upstream's words when it failed
+    traceparent: str = ""
     secret: Secret | None = field(default=None, repr=False)
     changed: tuple[str, ...] = ()
 
@@ -147,6 +152,8 @@ class Tries:
         own = call.headers.get("x-client-request-id") if call.codex else None
         attempt.request_id = own or f"lb_{token_hex(16)}"
         outgoing.headers["x-client-request-id"] = attempt.request_id
+        if attempt.traceparent:
+            outgoing.headers["traceparent"] = attempt.traceparent
         return outgoing
 
     async def open(self, call: Call, attempt: Attempt, answer: Answer) -> Opened:

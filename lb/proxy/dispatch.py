@@ -21,6 +21,7 @@ from lb.core.call import Call
 from lb.core.errors import Blame, Problem
 from lb.core.events import Event
 from lb.core.nobody import nobody
+from lb.core.notes import note_of
 from lb.core.pool import Pool
 from lb.core.rules import refusal
 from lb.core.rules.anchors import stale_anchor, without_reasoning
@@ -37,6 +38,7 @@ BACKOFF_S = 0.1  # before another lap: doubles, full jitter
 SIDE_EFFECTS = frozenset({"background", "conversation"})  # of a request, beyond tokens
 MOST_FIELDS_LEARNT = 64  # clients choose the names
 NEVER_DROPPED = frozenset({"model", "input", "instructions", "tools", "stream", "store"})
+LONGEST_SAID = 300  # characters of an upstream's words that are kept for the operator
 WAKE_JITTER_S = 0.05  # those who wait for one account do not wake as one
 
 
@@ -86,6 +88,8 @@ class Dispatch:
             attempt = new_attempt(slot, self.clock.now())
             hunt.attempts.append(attempt)
             hunt.booking.attempted(attempt)
+            if hunt.trace is not None:
+                hunt.trace.attempt(attempt)
             try:
                 return await self._try(hunt, attempt)
             except Problem as problem:
@@ -103,7 +107,8 @@ class Dispatch:
         try:
             return await self._asked(hunt, attempt)
         finally:
-            hunt.upstream_s += self.clock.now() - attempt.at
+            attempt.ended_at = self.clock.now()
+            hunt.upstream_s += attempt.ended_at - attempt.at
 
     async def _asked(self, hunt: Hunt, attempt: Attempt) -> Opened:
         answer = await self.tries.begin(hunt.call, attempt)
@@ -173,6 +178,7 @@ class Dispatch:
             if hunt.retries_on_suspicion(verdict) and not self.budget.retry(now):
                 self.release(slot)
                 raise self._last_word(hunt)
+            hunt.notes.append(note_of(self.pool, ask, now, found, hunt.tried))
             return slot
 
     async def _let_others_look(self, hunt: Hunt) -> None:
@@ -221,6 +227,7 @@ class Dispatch:
     async def _answer_to(self, hunt: Hunt, attempt: Attempt, problem: Problem) -> None:
         """What follows from a failed attempt. Raises: the problem, when it is the client's own."""
         slot, now = attempt.slot, self.clock.now()
+        attempt.said = problem.message[:LONGEST_SAID]
         problem.model = problem.model or hunt.call.ask.model
         if problem.blame is Blame.CLIENT:
             self._drop_or_raise(hunt, slot, problem)

@@ -17,9 +17,18 @@ from lb.proxy.catalog import Catalog
 from lb.proxy.deliver import Delivery
 from lb.proxy.dispatch import Dispatch
 from lb.proxy.drain import Behind
+from lb.proxy.history import Histories
+from lb.proxy.hunt import Trace
 from lb.proxy.keys import Keys
 from lb.proxy.memo import Memo
 from lb.proxy.memory import Memory
+from lb.proxy.timelines import Timelines
+
+Ended = Callable[[Delivery | None, int, Problem | None, float], None]
+"""Hears of each request once it is over: its delivery (None: it was never let in), status, problem,
+and how long it took (seconds)."""
+
+PINS_S = 5.0  # a full store of pins takes 5 ms to count
 
 
 @define(eq=False)
@@ -42,6 +51,11 @@ class Gateway:
     lag_s: float = 0.0
     asides: Memo = field(factory=Memo)
     on_drain: set[Callable[[], None]] = field(factory=set)  # how each socket hears of it
+    on_ended: list[Ended] = field(factory=list)
+    tracer: Callable[[Call, float], Trace] | None = None
+    histories: Histories = field(factory=Histories)
+    timelines: Timelines = field(factory=Timelines)
+    _pins: tuple[float, dict[str, int]] = (0.0, {})
 
     def drain(self) -> None:
         """Let nobody in any more; sockets between two turns are closed now."""
@@ -76,7 +90,7 @@ class Gateway:
     def delivery(self, call: Call, received_at: float) -> Delivery:
         """The way back for one request that came at ``received_at`` (unix seconds)."""
         server = self.config.server
-        return Delivery(
+        delivery = Delivery(
             self.dispatch,
             call,
             received_at,
@@ -85,3 +99,12 @@ class Gateway:
             tell_account=server.tell_account,
             error_dialect=server.error_dialect,
         )
+        if self.tracer is not None:
+            delivery.hunt.trace = self.tracer(call, received_at)
+        return delivery
+
+    def pins(self, now: float) -> dict[str, int]:
+        """How many conversations each account holds; counted anew every few seconds at most."""
+        if not self._pins[0] <= now < self._pins[0] + PINS_S:
+            self._pins = (now, self.pool.affinity.count_by_account(now))
+        return self._pins[1]

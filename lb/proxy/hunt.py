@@ -1,14 +1,24 @@
 """The search for an account for one request: what the failover loop remembers of it."""
 
+from typing import Protocol
+
 from attrs import define, evolve, field
 
 from lb.core.call import Call
 from lb.core.errors import Blame, Problem
+from lb.core.notes import Note
 from lb.core.slot import Verdict
 from lb.proxy.attempt import Attempt
 from lb.proxy.booking import Booking
 
 LEAST_LEFT_S = 0.2  # no attempt starts with less of the client's deadline left
+
+
+class Trace(Protocol):
+    """Hears of each attempt before it is made, where traces are on."""
+
+    def attempt(self, attempt: Attempt) -> None:
+        """An attempt begins."""
 
 
 @define(eq=False)
@@ -28,6 +38,8 @@ class Hunt:
     ticket: int = 0
     waited_s: float = 0.0
     upstream_s: float = 0.0
+    trace: Trace | None = None
+    notes: list[Note] = field(factory=list)  # why each account was picked
 
     def next_model(self, problem: Problem) -> bool:
         """Whether the request may go to another model, now that ``problem`` ended this one."""

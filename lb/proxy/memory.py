@@ -24,6 +24,7 @@ from lb.core.ledger import Admitted, Fact, Settled, line_of
 from lb.core.memory import event_of_data, event_to_data, restore, standing
 from lb.core.pool import Pool
 from lb.core.reports import Query
+from lb.core.search import Search
 from lb.proxy import replay
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ class Memory:
     _unbooked: set[str] = field(factory=set)
     _late: list[bytes] = field(factory=list)  # lines of booked requests that found the disk full
     _again_at: float = 0.0
+    _waits_since: float = 0.0  # unix seconds; 0: nothing waits
     _lock: asyncio.Lock = field(factory=asyncio.Lock)
 
     @classmethod
@@ -110,7 +112,12 @@ class Memory:
             told = {**event_to_data(event), "noted_at": self.clock.now()}
             self._append(msgspec.json.encode(told) + b"\n")
         if changed or not isinstance(event, Succeeded):
+            self._waits_since = self._waits_since or self.clock.now()
             self._dirty.add(event.account)
+
+    def lag_s(self) -> float:
+        """For how long the oldest of what is not stored has waited."""
+        return max(0.0, self.clock.now() - self._waits_since) if self._waits_since else 0.0
 
     def note(self, fact: Fact) -> None:
         """Keep a fact of the ledger.
@@ -128,6 +135,7 @@ class Memory:
             self._late.append(line_of(fact) + b"\n")
 
     def _append(self, line: bytes) -> bool:
+        self._waits_since = self._waits_since or self.clock.now()
         try:
             self.journal.append(line)
         except OSError as error:
@@ -167,12 +175,14 @@ class Memory:
             del self._late[0]
         self.journal.cut()
         names, self._dirty = self._dirty, set()
+        since, self._waits_since = self._waits_since, 0.0
         try:
             await self._save(names)
             for segment in self.journal.ended():
                 await self._feed(segment)
         except BaseException:
             self._dirty |= names
+            self._waits_since = since or self._waits_since
             raise
         self._known = []
 
@@ -201,13 +211,31 @@ class Memory:
         """The report of what was used, up to now. Raises: StoreAway."""
         from lb.adapters.stores.statements import usage
 
-        return await self._asked(lambda connection: usage(connection, query))
+        return await self._looked(lambda connection: usage(connection, query))
 
     async def spent(self, since: float) -> "list[Spending]":
         """What each key has used since the start of a UTC day. Raises: StoreAway."""
         from lb.adapters.stores.statements import spent
 
         return await self._asked(lambda connection: spent(connection, since))
+
+    async def search(self, wanted: Search) -> list[dict[str, Any]]:
+        """A page of requests, up to now. Raises: TooSlow, StoreAway."""
+        from lb.adapters.stores.searches import search
+
+        return await self._looked(lambda connection: search(connection, wanted))
+
+    async def request(self, request_id: str) -> dict[str, Any] | None:
+        """One request's row; None when there is none. Raises: TooSlow, StoreAway."""
+        from lb.adapters.stores.searches import request
+
+        return await self._looked(lambda connection: request(connection, request_id))
+
+    async def _looked(self, work: "Callable[[Connection], T]") -> T:
+        await self.flush(now=True)
+        if self.trouble:
+            raise StoreAway(self.trouble)
+        return await self.store.look(work)
 
     async def _asked(self, work: "Callable[[Connection], T]") -> T:
         await self.flush(now=True)

@@ -106,6 +106,16 @@ class Doorman:
             raise _unauthorized(_dated(refusal, key), "Ask your operator for another one.")
         return Client(key, self.limits.of(key.name))
 
+    def check_page(self, request: web.Request) -> None:
+        """May the dashboard's own files be sent: they are nobody's data, so no token is asked.
+
+        Without a token the admin API answers only this machine; then so does its page.
+        Raises: Problem (401, 403, 421).
+        """
+        _check_origin(request)
+        if self.config.server.admin_token is None:
+            _check_local(request, "the dashboard answers only on this machine, or with a token set")
+
     def check_admin(self, request: web.Request) -> None:
         """Raises: Problem (401, 403, 421, 429) unless it shows the admin token or is local."""
         _check_origin(request)

@@ -1,12 +1,14 @@
 """Where the parts hang on the application and on a request."""
 
 import asyncio
+from typing import Any
 
 from aiohttp import web
 
 from lb.core.events import Event
 from lb.proxy.deliver import Delivery
 from lb.proxy.gateway import Gateway
+from lb.proxy.gauges import House
 from lb.web.auth import Client, Doorman
 
 GATEWAY: web.AppKey[Gateway] = web.AppKey("gateway", Gateway)
@@ -15,8 +17,12 @@ DOORMAN: web.AppKey[list[Doorman]] = web.AppKey("doorman", list)
 REQUEST_ID = web.RequestKey("request_id", str)
 CLIENT = web.RequestKey("client", Client)
 DELIVERY = web.RequestKey("delivery", Delivery)
-LISTENERS: web.AppKey[set["asyncio.Queue[Event]"]] = web.AppKey("listeners", set)
+News = Event | dict[str, Any]
+"""What a listener is told: an event, or the row of a request that is over."""
+LISTENERS: web.AppKey[set["asyncio.Queue[News]"]] = web.AppKey("listeners", set)
 """Who listens to /admin/live."""
+HOUSE: web.AppKey[House] = web.AppKey("house", House)
+"""What metrics are read from."""
 
 
 def client_of(request: web.Request) -> Client:

@@ -107,6 +107,8 @@ def _tell(
         told["outcome"] = problem.code or problem.type
         told["problem"] = problem.message
     _log.info("request", **told)
+    for hear in request.app[GATEWAY].on_ended:
+        hear(delivery, status, problem, total_s)
 
 
 def tell(request: web.Request, delivery: Delivery, problem: Problem | None) -> None:

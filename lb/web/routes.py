@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
-from lb.web.admin import api, keys, live
+from lb.web.admin import api, config, keys, live, logs, metrics, pages, requests
 from lb.web.admin import usage as usage_reports
 from lb.web.endpoints import chat, codex, forward, meta, models, responses, socket, usage
 
@@ -35,12 +35,22 @@ ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("GET", "/v1/usage", usage.own),
     ("GET", "/health", meta.health),
     ("GET", "/ready", meta.ready),
+    ("GET", "/metrics", metrics.metrics),
+    ("GET", "/admin/log-level", logs.level),
+    ("POST", "/admin/log-level", logs.set_level),
     ("GET", "/admin/status", api.status),
     ("GET", "/admin/explain", api.explain),
     ("GET", "/admin/live", live.live),
+    ("GET", "/admin/config", config.effective),
+    ("GET", "/admin/requests", requests.search),
+    ("GET", "/admin/requests/{id}", requests.retrieve),
+    ("GET", "/admin", pages.to_page),
+    ("GET", "/admin/", pages.page),
+    ("GET", "/admin/static/{name}", pages.static),
     ("GET", "/admin/accounts/{id}", api.account),
     ("GET", "/admin/usage", usage_reports.report),
     ("POST", "/admin/accounts/{id}/{action:pause|resume|reset}", api.act),
+    ("POST", "/admin/accounts/{id}/probe", api.probe),
     ("GET", "/admin/keys", keys.list_all),
     ("POST", "/admin/keys", keys.create),
     ("GET", "/admin/keys/{name}", keys.retrieve),

@@ -25,6 +25,13 @@ class StoreAway(Exception):  # noqa: N818  # the house's word
     """The store cannot be asked now; what was to be written is still in the journal."""
 
 
+class TooSlow(StoreAway):
+    """A question took longer than it may; the store itself is well."""
+
+
+LOOK_S = 1.0  # for what an operator asks: nobody may keep a store busy with a question
+
+
 class Store(Protocol):
     """A store. Never for the request path: any call may wait for a disk or a network."""
 
@@ -32,6 +39,12 @@ class Store(Protocol):
 
     async def run(self, work: "Callable[[Connection], T]") -> T:
         """Run ``work`` in one transaction. Raises: StoreAway."""
+
+    async def look(self, work: "Callable[[Connection], T]", timeout_s: float = LOOK_S) -> T:
+        """Run ``work``, which only reads, beside whatever is written.
+
+        Raises: TooSlow when it takes longer than ``timeout_s``, StoreAway.
+        """
 
     async def close(self) -> None:
         """Let go of it."""

@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from lb.adapters.stores import StoreAway
+from lb.adapters.stores import LOOK_S, StoreAway, TooSlow
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -54,6 +54,22 @@ class PostgreSQL:
             raise StoreAway(told) from error
         except (DBAPIError, OSError) as error:
             raise StoreAway(_words(error)) from error
+
+    async def look(self, work: "Callable[[Connection], T]", timeout_s: float = LOOK_S) -> T:
+        """Run ``work`` in a transaction that only reads. Raises: TooSlow, StoreAway."""
+        from sqlalchemy import text
+
+        def bounded(connection: "Connection") -> T:
+            connection.execute(text("SET TRANSACTION READ ONLY"))
+            connection.execute(text(f"SET LOCAL statement_timeout = {round(timeout_s * 1000)}"))
+            return work(connection)
+
+        try:
+            return await self.run(bounded)
+        except StoreAway as error:
+            if "statement timeout" in str(error):
+                raise TooSlow("it took too long") from error
+            raise
 
     async def close(self) -> None:
         """Close the connections."""

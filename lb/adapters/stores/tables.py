@@ -14,6 +14,7 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
+    text,
 )
 
 metadata = MetaData()
@@ -27,6 +28,8 @@ standing = Table(
 )
 """How each account stood when it was saved."""
 
+_RARE = text("outcome <> 'completed'")
+"""Most requests are completed: they need no index of their own."""
 _COUNTS = ("input_tokens", "cached_tokens", "output_tokens", "reasoning_tokens")
 
 ledger = Table(
@@ -51,6 +54,10 @@ ledger = Table(
     Column("usage_from", Text, nullable=False),
     Index("ledger_at", "at"),
     Index("ledger_day", "day"),
+    Index("ledger_key_at", "key", "at"),
+    Index("ledger_account_at", "account", "at"),
+    Index("ledger_model_at", "model_asked", "at"),
+    Index("ledger_outcome_at", "outcome", "at", sqlite_where=_RARE, postgresql_where=_RARE),
 )
 """One row for each admitted request that ended."""
 

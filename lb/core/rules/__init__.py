@@ -45,5 +45,8 @@ def prepare(body: Body, rejectable: frozenset[str] = REJECTABLE) -> frozenset[st
     Raises: Problem (400) that names the field.
     """
     for rule in RULES:
+        before = len(body.altered)
         rule(body)
+        if len(body.altered) > before:
+            body.rules.append((rule.__name__, tuple(dict.fromkeys(body.altered[before:]))))
     return needs(body, rejectable)

@@ -1,17 +1,17 @@
 """The admin API: what the pool looks like, why, and the few things one does to it."""
 
-from typing import Any
-
 from aiohttp import web
 
-from lb import __version__
 from lb.core import events
 from lb.core.account import Ask
 from lb.core.errors import Blame, Problem
 from lb.core.explain import explain as explanation
-from lb.core.nobody import describe
-from lb.core.slot import SERVES, Slot
+from lb.core.health import State
+from lb.core.slot import Slot
+from lb.core.upstreams import KINDS
+from lb.proxy.catalog import listed
 from lb.proxy.gateway import Gateway
+from lb.web.admin.shown import one_of, status_of
 from lb.web.keys import DOORMAN, GATEWAY
 
 _ACTIONS: dict[str, type[events.Event]] = {
@@ -35,7 +35,7 @@ async def account(request: web.Request) -> web.Response:
     """One account."""
     gateway = _gateway(request)
     slot = _slot(gateway, request.match_info["id"])
-    return web.json_response(account_of(slot, gateway.clock.now()))
+    return web.json_response(one_of(gateway, slot, gateway.clock.now()))
 
 
 async def act(request: web.Request) -> web.Response:
@@ -48,7 +48,28 @@ async def act(request: web.Request) -> web.Response:
     if action == "reset":
         slot.origin.answered()
     gateway.dispatch.learn(event)
-    return web.json_response(account_of(slot, now))
+    return web.json_response(one_of(gateway, slot, now))
+
+
+async def probe(request: web.Request) -> web.Response:
+    """Ask an account for its models, now: whether it answers, what it says, how long it took.
+
+    A refused account that answers may serve again.
+    """
+    gateway = _gateway(request)
+    slot = _slot(gateway, request.match_info["id"])
+    began_at = gateway.clock.now()
+    path = KINDS[slot.account.kind].models_path
+    try:
+        body = await gateway.dispatch.tries.fetch(slot.account, path)
+        ok, said = True, f"lists {len(listed(body, slot.account.kind))} models"
+    except Problem as problem:
+        ok, said = False, problem.message
+    now = gateway.clock.now()
+    if ok and slot.health.state is State.REFUSED:
+        gateway.dispatch.learn(events.Restored(slot.id, now, "it answered a probe"))
+    told = {"ok": ok, "said": said[:1000], "ms": round((now - began_at) * 1000, 1)}
+    return web.json_response({**told, "account": one_of(gateway, slot, now)})
 
 
 async def explain(request: web.Request) -> web.Response:
@@ -93,78 +114,3 @@ def _slot(gateway: Gateway, account_id: str) -> Slot:
             blame=Blame.CLIENT,
         )
     return slot
-
-
-def status_of(gateway: Gateway) -> dict[str, Any]:
-    """The pool as JSON: what ``lb status`` prints."""
-    now = gateway.clock.now()
-    slots = list(gateway.pool.slots.values())
-    enabled = list(gateway.pool.enabled())
-    config = gateway.config
-    return {
-        "version": __version__,
-        "uptime_s": round(now - gateway.started_at, 1),
-        "ready": not gateway.draining,
-        "strategy": config.routing.strategy,
-        "config": {
-            "path": str(config.path) if config.path else None,
-            "demo": config.demo,
-            "problems": gateway.problems,
-        },
-        "ledger": gateway.memory.status(),
-        "event_loop_lag_ms": round(gateway.lag_s * 1000, 2),
-        "pool": {
-            "accounts": len(slots),
-            "ready": sum(_standing(slot, now) for slot in enabled),
-            "in_flight": sum(slot.in_flight for slot in slots),
-            "waiting": len(gateway.dispatch.queue),
-            "pins": len(gateway.pool.affinity),
-            "text": describe(enabled, None, now),
-        },
-        "accounts": [account_of(slot, now) for slot in slots],
-    }
-
-
-def _standing(slot: Slot, now: float) -> bool:
-    name = next(iter(slot.account.models), "").replace("*", "").replace("?", "x")
-    return slot.judge(Ask(model=name), now) in SERVES
-
-
-def account_of(slot: Slot, now: float) -> dict[str, Any]:
-    """One account as JSON; nothing in it is secret. Times in unix seconds."""
-    account, health, counts = slot.account, slot.health, slot.counts
-    latency_s = slot.load.latency_s
-    return {
-        "id": account.id,
-        "kind": account.kind,
-        "enabled": account.enabled,
-        "state": health.state.value,
-        "reason": health.reason or None,
-        "until": health.until if health.until > now else None,
-        "since": health.since or None,
-        "priority": account.priority,
-        "weight": account.weight,
-        "labels": sorted(account.labels),
-        "models": list(account.models),
-        "in_flight": slot.in_flight,
-        "limit": int(slot.limit),
-        "max_in_flight": account.max_in_flight,
-        "latency_ms": None if latency_s is None else round(latency_s * 1000, 1),
-        "windows": [
-            {"name": w.name, "used": w.used_at(now), "resets_at": w.resets_at, "span_s": w.span_s}
-            for w in slot.windows
-        ],
-        "blocks": [
-            {"model": b.model, "until": b.until, "reason": b.reason}
-            for b in slot.blocks.values()
-            if b.until > now
-        ],
-        "counts": {
-            "requests": counts.requests,
-            "succeeded": counts.succeeded,
-            "failed": counts.failed,
-        },
-        "last_error": (
-            None if slot.mishap is None else {"at": slot.mishap.at, "reason": slot.mishap.reason}
-        ),
-    }

@@ -2,7 +2,7 @@
 
 from aiohttp import web
 
-from lb.adapters.stores import StoreAway
+from lb.adapters.stores import StoreAway, TooSlow
 from lb.core.errors import Blame, Problem, bad_request
 from lb.core.reports import BY, Query, instant
 from lb.web.keys import DOORMAN, GATEWAY
@@ -18,6 +18,14 @@ async def report(request: web.Request) -> web.Response:
     query = _query(request, gateway.clock.now())
     try:
         told = await gateway.memory.usage(query)
+    except TooSlow:
+        raise Problem(
+            "The report took too long; ask for a shorter time (since, until).",
+            status=503,
+            code="report_too_slow",
+            blame=Blame.GATEWAY,
+            should_retry=False,
+        ) from None
     except StoreAway as error:
         raise Problem(
             f"The ledger's store is away ({error}); its rows wait in the journal.",

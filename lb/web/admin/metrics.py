@@ -1,0 +1,31 @@
+"""``GET /metrics``: for Prometheus, to whom the admin API answers."""
+
+import asyncio
+from collections.abc import Iterable
+
+from aiohttp import web
+from attrs import frozen
+from prometheus_client import Metric
+from prometheus_client.exposition import choose_encoder
+
+from lb.web.keys import DOORMAN, HOUSE
+
+
+@frozen
+class _Collected:
+    """What was collected on the loop, to be written in a thread."""
+
+    families: tuple[Metric, ...]
+
+    def collect(self) -> Iterable[Metric]:
+        """As a registry does."""
+        return self.families
+
+
+async def metrics(request: web.Request) -> web.Response:
+    """Every metric, in the format the scraper accepts."""
+    request.app[DOORMAN][0].check_admin(request)
+    collected = _Collected(tuple(request.app[HOUSE].collect()))
+    encode, content_type = choose_encoder(request.headers.get("Accept", ""))
+    body = await asyncio.to_thread(encode, collected)
+    return web.Response(body=body, headers={"Content-Type": content_type})
