@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Callable
 from random import Random
 
-from attrs import define, evolve, field
+from attrs import define, field
 
 from lb.adapters.answers import Answer
 from lb.adapters.clock import Clock
@@ -24,11 +24,12 @@ from lb.core.nobody import nobody
 from lb.core.notes import note_of
 from lb.core.pool import Pool
 from lb.core.rules import refusal
-from lb.core.rules.anchors import stale_anchor, without_reasoning
+from lb.core.rules.anchors import stale_anchor
 from lb.core.slot import Slot
 from lb.proxy.attempt import Attempt, Opened, Tries, new_attempt
 from lb.proxy.booking import Books
 from lb.proxy.hunt import Hunt
+from lb.proxy.mending import ambiguous, drop_or_raise, strip_or_raise
 from lb.proxy.waiting import Queue, Waiter
 
 SPARE_ATTEMPTS = 8  # beyond one for each account: refusals are unbilled and cheap
@@ -36,8 +37,6 @@ MEASURE_S = 0.1  # reading windows costs as much as choosing the account
 MORE_LAPS = 2  # when everybody was tried once and only soft faults were seen
 BACKOFF_S = 0.1  # before another lap: doubles, full jitter
 SIDE_EFFECTS = frozenset({"background", "conversation"})  # of a request, beyond tokens
-MOST_FIELDS_LEARNT = 64  # clients choose the names
-NEVER_DROPPED = frozenset({"model", "input", "instructions", "tools", "stream", "store"})
 LONGEST_SAID = 300  # characters of an upstream's words that are kept for the operator
 WAKE_JITTER_S = 0.05  # those who wait for one account do not wake as one
 
@@ -230,10 +229,10 @@ class Dispatch:
         attempt.said = problem.message[:LONGEST_SAID]
         problem.model = problem.model or hunt.call.ask.model
         if problem.blame is Blame.CLIENT:
-            self._drop_or_raise(hunt, slot, problem)
+            drop_or_raise(hunt, slot, problem)
             return
         if problem.blame is Blame.ANCHOR:
-            self._strip_or_raise(hunt, problem)
+            strip_or_raise(hunt, problem)
             return
         hunt.problem = problem
         if problem.blame is Blame.TOKEN and await self._refreshed(hunt, attempt, problem):
@@ -247,29 +246,6 @@ class Dispatch:
             hunt.tried.add(slot.id)
         if problem.billed and hunt.call.ask.needs & SIDE_EFFECTS:
             raise ambiguous(problem)
-
-    def _drop_or_raise(self, hunt: Hunt, slot: Slot, problem: Problem) -> None:
-        """A ChatGPT account that refuses a parameter by name learns to leave it out; asked anew.
-
-        Elsewhere such a word is about the model, and the client's to hear.
-        """
-        name = problem.param or ""
-        learns = slot.account.kind == "chatgpt" and problem.code == "unsupported_parameter"
-        learnt = len(slot.account.fields) > MOST_FIELDS_LEARNT or name in slot.account.fields
-        if not learns or learnt or name in NEVER_DROPPED or name not in hunt.call.body:
-            raise problem
-        fields = {**slot.account.fields, name: "strip"}
-        slot.account = evolve(slot.account, fields=fields)
-
-    def _strip_or_raise(self, hunt: Hunt, problem: Problem) -> None:
-        """Reasoning minted elsewhere is left out, once; what else is lost the client resends."""
-        if hunt.stripped or problem.code == "previous_response_not_found":
-            raise problem
-        body = without_reasoning(hunt.call.body)
-        if body is None:
-            raise problem
-        hunt.stripped = True
-        hunt.call = evolve(hunt.call, body=body, increment=None)
 
     async def _refreshed(self, hunt: Hunt, attempt: Attempt, problem: Problem) -> bool:
         """Whether an account that said 401 has a new token, so that it is worth asking again."""
@@ -294,14 +270,3 @@ class Dispatch:
             return False
         self.learn(events.Restored(slot.id, self.clock.now(), "new token"))
         return True
-
-
-def ambiguous(problem: Problem) -> Problem:
-    """The upstream may have done what was asked, and doing it twice is not the same as once."""
-    return Problem(
-        f"{problem.message} It may have acted on the request all the same,"
-        " so it was not sent anywhere else; look before you send it again.",
-        status=502,
-        code="upstream_ambiguous",
-        should_retry=False,
-    )
