@@ -18,6 +18,7 @@ from lb.adapters import logs, prices, transport
 from lb.adapters.clock import Clock
 from lb.adapters.credentials import Credentials
 from lb.adapters.limits import allow_many_connections
+from lb.adapters.seals import seals_of
 from lb.adapters.simulator import Simulator
 from lb.adapters.sockets import Sockets
 from lb.adapters.stores import StoreAway
@@ -73,6 +74,7 @@ class Running:
         gateway.config = config
         self._tell_problems(config)
         gateway.dispatch.patience_s = config.server.patience_s
+        gateway.dispatch.tries.credentials.seals = seals_of(config)
         gateway.dispatch.books.prices = gateway.prices.overruled(
             config.prices, config.models.prices
         )
@@ -176,7 +178,7 @@ async def _built(config: Config, rng: Random, stack: AsyncExitStack) -> Running:
     memory = Memory.open(config, pool, clock)
     stack.push_async_callback(memory.close)
     await memory.start()
-    credentials = Credentials(session, clock.now)
+    credentials = Credentials(session, clock.now, seals_of(config))
     stack.push_async_callback(credentials.close)
     sockets = Sockets(session, clock.now)
     stack.push_async_callback(sockets.close)

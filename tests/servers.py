@@ -6,6 +6,8 @@ import signal
 import socket
 import sys
 from asyncio.subprocess import PIPE, Process
+from contextlib import suppress
+from itertools import count, islice
 from pathlib import Path
 
 import aiohttp
@@ -14,10 +16,20 @@ from attrs import define, field
 STARTS_WITHIN_S = 15.0
 
 
+_ports = count(20_000 + os.getpid() * 37 % 10_000)
+
+
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port nobody else is given: below those the system hands out to sockets without a wish.
+
+    One that the system chose could go to another test's server while ours is down.
+    """
+    for port in islice(_ports, 1_000):
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    message = "no port is free"
+    raise RuntimeError(message)
 
 
 @define(eq=False)

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import socket
 import subprocess
 import sys
 import tomllib
@@ -19,6 +18,7 @@ from lb import __version__, config
 from lb.cli import main, words
 from lb.cli.ask import url_of
 from tests.admin_answers import EXPLANATION, status
+from tests.servers import free_port
 
 ACCOUNT = """
 [[accounts]]
@@ -65,13 +65,6 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 async def typed(*arguments: str) -> Result:
     return await asyncio.to_thread(CliRunner().invoke, main, arguments)
-
-
-def unused_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        port: int = one.getsockname()[1]
-        return port
 
 
 async def test_help_names_every_command() -> None:
@@ -180,7 +173,7 @@ async def test_the_token_of_the_configuration_goes_nowhere_else(
 
 
 async def test_when_no_server_answers_it_says_how_to_start_one() -> None:
-    result = await typed("status", "--url", f"http://127.0.0.1:{unused_port()}")
+    result = await typed("status", "--url", f"http://127.0.0.1:{free_port()}")
     assert result.exit_code == 1
     assert "No lb server answers" in result.output
     assert "lb serve" in result.output

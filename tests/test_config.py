@@ -160,6 +160,7 @@ def test_the_example_is_good(
         assert read.accounts[0].fields["metadata"] == "strip"
         assert read.accounts[0].takes(frozenset({"previous_response_id", "store"}))
         assert None not in (read.server.admin_token, read.server.database)
+        assert read.server.seal_logins is True
         assert read.prices["my_model"] == Price(1.0, 4.0, 0.1)
 
 

@@ -28,8 +28,9 @@ __all__ = [
     "account_id_in",
     "lock_file",
     "login_of",
-    "read",
+    "parsed",
     "renewed",
+    "sync_folder",
     "try_lock",
     "write",
 ]
@@ -57,10 +58,15 @@ class Login:
 
 
 def read(path: Path) -> Login:
-    """The login in ``path``.
+    """The login in ``path``, which is plain. Raises: as parsed, and UnreadableError."""
+    return login_of(parsed(path), path.name)
 
-    Raises: UnreadableError when there is none; ValueError for what is no JSON (Codex itself writes
-    in place: a moment later it may be); OSError for a fault of the machine.
+
+def parsed(path: Path) -> Any:
+    """What ``path`` says.
+
+    Raises: UnreadableError when it is not there; ValueError for what is no JSON (Codex itself
+    writes in place: a moment later it may be); OSError for a fault of the machine.
     """
     try:
         text = path.read_bytes()
@@ -68,11 +74,10 @@ def read(path: Path) -> Login:
         message = f"cannot read {path.name}: {error.strerror}"
         raise UnreadableError(message) from None
     try:
-        document = msgspec.json.decode(text)
+        return msgspec.json.decode(text)
     except (msgspec.MsgspecError, ValueError, RecursionError):
         message = f"{path.name} holds no JSON"
         raise ValueError(message) from None
-    return login_of(document, path.name)
 
 
 def login_of(document: Any, name: str = "auth.json") -> Login:
@@ -137,11 +142,11 @@ def write(path: Path, document: Mapping[str, Any]) -> None:
         with suppress(OSError):
             Path(name).unlink()
         raise
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
 
 
-def _sync_folder(folder: Path) -> None:
-    """The new name on the disk too (a rename is an entry of its folder)."""
+def sync_folder(folder: Path) -> None:
+    """A new name on the disk too (a rename is an entry of its folder)."""
     if sys.platform == "win32":
         return
     number = os.open(folder, os.O_RDONLY)

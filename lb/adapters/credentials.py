@@ -18,6 +18,7 @@ from attrs import frozen
 from lb.adapters import authfile, issuer
 from lb.adapters.authfile import Login, UnreadableError
 from lb.adapters.issuer import RefusedError, TransientError
+from lb.adapters.seals import PLAIN, SealError, Seals
 from lb.core.account import Account
 from lb.core.errors import Blame, Problem
 from lb.core.secret import Secret
@@ -28,6 +29,7 @@ REST_S: Final = 10.0  # after an issuer's fault a token that is still good is us
 LOCK_S: Final = 30.0  # for another process to finish its refresh
 POLL_S: Final = 0.02
 READS: Final = 3  # of a file caught half written
+KEYLESS: Final = "login_sealed"  # what is said of an account whose login nobody can open
 
 
 @frozen
@@ -39,9 +41,15 @@ class _Unsaved:
 
 
 class Credentials:
-    """The credentials of all accounts. ``session`` asks the issuers; ``now`` is the wall clock."""
+    """The credentials of all accounts.
 
-    def __init__(self, session: aiohttp.ClientSession, now: Callable[[], float]) -> None:
+    ``session`` asks the issuers; ``now`` is the wall clock; ``seals`` how logins are kept.
+    """
+
+    def __init__(
+        self, session: aiohttp.ClientSession, now: Callable[[], float], seals: Seals = PLAIN
+    ) -> None:
+        self.seals = seals
         self._session = session
         self._now = now
         self._logins: dict[str, Login] = {}  # by auth_file
@@ -115,11 +123,13 @@ class Credentials:
     async def _renew(self, account: Account, path: str, used: Secret | None) -> Bearer:
         """The one flight: what is on the disk if that is good, else new tokens from the issuer."""
         try:
-            login = await _read(Path(path))
+            login = await self._read(path)
             if not self._good(login, used):
                 self._logins[path] = login
                 async with _locked(Path(path)):
                     login = await self._renewed(account, path, used)
+        except SealError as error:
+            raise keyless(account, str(error)) from None
         except UnreadableError as error:
             raise refused(account, str(error), "login_missing") from None
         except RefusedError as error:
@@ -162,12 +172,12 @@ class Credentials:
 
     async def _latest(self, path: str) -> Login:
         """The login on the disk, or the newer one the disk would not take, which it gets now."""
-        login = await _read(Path(path))
+        login = await self._read(path)
         unsaved = self._unsaved.get(path)
         if unsaved is None:
             return login
         if login.refresh == unsaved.spent.reveal():
-            await asyncio.to_thread(authfile.write, Path(path), unsaved.login.document)
+            await asyncio.to_thread(self.seals.write, Path(path), unsaved.login.document)
             login = unsaved.login
         del self._unsaved[path]
         return login
@@ -177,12 +187,25 @@ class Credentials:
         if not login.refresh:
             code = "refresh_token_missing"
             raise RefusedError(code)
+        await asyncio.to_thread(self.seals.prepare, Path(path))
         answer = await issuer.renew(self._session, account, login.refresh)
         new = authfile.renewed(login, answer, self._now())
         self._unsaved[path] = _Unsaved(new, Secret(login.refresh))
-        await asyncio.to_thread(authfile.write, Path(path), new.document)
+        await asyncio.to_thread(self.seals.write, Path(path), new.document)
         del self._unsaved[path]
         return new
+
+    async def _read(self, path: str) -> Login:
+        """The login in a file; one caught half written is read again.
+
+        Raises: UnreadableError, OSError.
+        """
+        for _ in range(READS):
+            with contextlib.suppress(ValueError):
+                return await asyncio.to_thread(self.seals.read, Path(path))
+            await asyncio.sleep(POLL_S)
+        message = f"{Path(path).name} holds no JSON"
+        raise UnreadableError(message)
 
 
 def needs_login(account: Account, why: str) -> str:
@@ -198,17 +221,10 @@ def refused(account: Account, why: str, code: str) -> Problem:
     return Problem(message, 503, code=code, blame=Blame.TOKEN)
 
 
-async def _read(path: Path) -> Login:
-    """The login in ``path``; a file caught half written is read again.
-
-    Raises: UnreadableError, OSError.
-    """
-    for _ in range(READS):
-        with contextlib.suppress(ValueError):
-            return await asyncio.to_thread(authfile.read, path)
-        await asyncio.sleep(POLL_S)
-    message = f"{path.name} holds no JSON"
-    raise UnreadableError(message)
+def keyless(account: Account, why: str) -> Problem:
+    """An account whose login is sealed, and nobody here can open it."""
+    message = f"needs its key: the login of {account.id}: {why}"
+    return Problem(message, 503, code=KEYLESS, blame=Blame.TOKEN)
 
 
 @contextlib.asynccontextmanager

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from lb.adapters import authfile
+from lb.adapters.seals import PLAIN, Seals
 
 LOCK_S: Final = 10.0  # a refresh takes a few seconds at most
 POLL_S: Final = 0.02
@@ -17,16 +18,19 @@ class BusyError(Exception):
     """Somebody refreshes this login, and does not come to an end."""
 
 
-def save(path: Path, document: Mapping[str, Any]) -> None:
-    """Put a login at ``path``, its folder (0700) made if need be. Raises: OSError, BusyError."""
+def save(path: Path, document: Mapping[str, Any], seals: Seals = PLAIN) -> None:
+    """Put a login at ``path``, its folder (0700) made if need be.
+
+    Raises: OSError, BusyError, SealError.
+    """
     if not path.parent.is_dir():
         path.parent.mkdir(parents=True, mode=FOLDER_MODE)
         path.parent.chmod(FOLDER_MODE)  # whatever the umask
     if not path.exists():
-        authfile.write(path, document)
+        seals.write(path, document)
         return
     with _alone(path):
-        authfile.write(path, document)
+        seals.write(path, document)
 
 
 def remove(path: Path) -> None:

@@ -85,21 +85,26 @@ def check(path: Path | None, *, probe: bool) -> None:
     Exit code 2: it has mistakes. 1: an account did not answer the probe.
     """
     from lb import config
-    from lb.cli import tables
+    from lb.cli import seals, tables
 
     told = loaded_from(path)
+    keyless = tuple(seals.problems(told))
     if told.source is None:
         click.echo(f"No configuration was found ({WHERE}): lb would run on simulated accounts.")
-    elif not told.problems:
+    elif not told.problems and not keyless:
         click.echo(f"{told.source} is good.")
     show(tables.accounts(told))
+    for line in seals.told(told):
+        click.echo(line)
     for warning in config.warnings(told):
         click.echo(f"Mind: {warning}.")
     for problem in told.problems:
         click.echo(f"Left out: {problem}.")
+    for problem in keyless:
+        click.echo(f"Out: {problem}.")
     if probe:
         _probe(told)
-    if told.problems:
+    if told.problems or keyless:
         raise click.exceptions.Exit(MISTAKES)
 
 

@@ -9,6 +9,7 @@ import click
 from lb.cli.common import loaded_from, question, show, with_config, with_url
 
 if TYPE_CHECKING:
+    from lb.adapters.seals import Seals
     from lb.cli.importing import Step
 
 ADDED_BY_KEY = ("openai", "azure", "compatible")
@@ -53,6 +54,7 @@ def import_all(sources: tuple[Path, ...], path: Path | None, *, dry_run: bool) -
     """
     from lb import config
     from lb.cli import importing, tables
+    from lb.cli.seals import seals_for
     from lb.config import folder, known
 
     found = config.find(path)
@@ -61,7 +63,7 @@ def import_all(sources: tuple[Path, ...], path: Path | None, *, dry_run: bool) -
     taken |= {file.name.removesuffix(".json") for file in folder.files(home)}
     plan = importing.Plan(home, {one.identity.key: one for one in known.logins(found)}, taken)
     steps = importing.steps(sources, plan)
-    done = steps if dry_run else [_done(step) for step in steps]
+    done = steps if dry_run else [_done(step, seals_for(found)) for step in steps]
     rows = [(step.source, step.action, step.name, step.why) for step in done]
     show(tables.plain(("from", "", "account", "why"), rows))
     if dry_run:
@@ -127,9 +129,11 @@ def export(
     """Write the login of an account, as Codex's auth.json, to FILE."""
     from lb import config
     from lb.cli.files import kept, saved
+    from lb.cli.seals import seals_for
     from lb.config import known
 
-    document = kept(known.file_of(config.find(path), account), account)
+    found = config.find(path)
+    document = kept(known.file_of(found, account), account, seals_for(found))
     if stdout == (file is not None):
         raise click.ClickException("Name the FILE to write, or say --stdout")
     if file is None:
@@ -177,18 +181,19 @@ def _act(account: str, action: str, path: Path | None, url: str | None) -> None:
     click.echo(f"Account {told.get('id')} is {told.get('state')}.")
 
 
-def _done(step: "Step") -> "Step":
+def _done(step: "Step", seals: "Seals") -> "Step":
     """Do what a step says; one that fails says so, and the others go on."""
     from attrs import evolve
 
     from lb.adapters import logins
+    from lb.adapters.seals import SealError
     from lb.cli.importing import REFUSED
 
     if step.target is None:
         return step
     try:
-        logins.save(step.target, step.document)
-    except (OSError, logins.BusyError) as error:
+        logins.save(step.target, step.document, seals)
+    except (OSError, logins.BusyError, SealError) as error:
         why = getattr(error, "strerror", None) or str(error)
         return evolve(step, action=REFUSED, why=f"cannot be saved: {why}", target=None)
     return step

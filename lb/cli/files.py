@@ -8,6 +8,8 @@ from typing import Any
 import click
 
 from lb.adapters import logins
+from lb.adapters.authfile import UnreadableError
+from lb.adapters.seals import Seals
 from lb.config import ConfigError, edit, find, folder, known, parse
 from lb.config.edit import UneditableError
 from lb.core.identity import identity_of
@@ -32,10 +34,13 @@ def of_toml(path: Path | None, name: str) -> Iterator[Part]:
     yield f"its entry in {path} will be deleted{kept_file}", partial(_remove_entry, path, name)
 
 
-def kept(file: Path, name: str) -> dict[str, Any]:
-    """The login of an account. Raises: ClickException when it has none."""
+def kept(file: Path, name: str, seals: Seals) -> dict[str, Any]:
+    """The login of an account, open. Raises: ClickException when it has none, or no key."""
     try:
-        document = folder.document(file)
+        document: dict[str, Any] = seals.opened(file, folder.document(file))
+    except UnreadableError as error:
+        message = f"The login of account {name} cannot be opened: {error}"
+        raise click.ClickException(message) from None
     except folder.UnusableError as error:
         message = f"Account {name} has no login to export: {file} {error}"
         raise click.ClickException(message) from None

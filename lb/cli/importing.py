@@ -10,6 +10,7 @@ from attrs import define, evolve, field, frozen
 from lb.config import folder
 from lb.config.folder import Login, UnusableError
 from lb.core.identity import Identity, identity_of
+from lb.core.sealed import holds_sealed
 
 ADDED: Final = "added"
 RENEWED: Final = "renewed"
@@ -78,7 +79,10 @@ def steps(sources: Iterable[Path], plan: Plan) -> list[Step]:
         except UnusableError as error:
             order[number] = Step(source, REFUSED, why=str(error))
             continue
-        if who is None:
+        if holds_sealed(document):
+            why = "is sealed: take it out with lb accounts export, where it is an account"
+            order[number] = Step(source, REFUSED, why=why)
+        elif who is None:
             order[number] = Step(source, REFUSED, why="holds no ChatGPT login")
         else:
             good.append((number, source, document, who))

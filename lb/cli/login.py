@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
     from lb.adapters.login import Code, Ways
+    from lb.adapters.seals import Seals
 
 DISPLAYS = ("BROWSER", "DISPLAY", "WAYLAND_DISPLAY")
 SCREENS = {"darwin", "win32"}
@@ -35,11 +36,13 @@ def login(name: str, path: Path | None, *, device: bool, issuer: str, callback_p
     """
     from lb import config
     from lb.adapters.login import Ways
+    from lb.cli.seals import seals_for
     from lb.config import known
 
     used = config.find(path)
     _check(name, issuer, known.written(used).accounts)
     file = known.file_of(used, name)
+    _prepare(seals_for(used), file)
     document = _signed_in(Ways(issuer.rstrip("/"), callback_port), device=device)
     told = _saved(document, name, file, used)
     click.echo(f"Signed in as {told}.\nSaved in {file}; a running lb takes it up in two seconds,")
@@ -66,6 +69,16 @@ def _check(name: str, issuer: str, written: Any) -> None:
                 f"accounts.toml has an account {name} of kind {text.kind}: choose another name"
             )
             raise click.ClickException(message)
+
+
+def _prepare(seals: "Seals", file: Path) -> None:
+    """Nobody signs in for a login that could not be sealed."""
+    from lb.adapters.seals import SealError
+
+    try:
+        seals.prepare(file)
+    except SealError as error:
+        raise click.ClickException(f"The login could not be sealed: {error}") from None
 
 
 def _signed_in(ways: "Ways", *, device: bool) -> dict[str, Any]:
@@ -140,6 +153,8 @@ def _open(url: str) -> None:
 def _saved(document: dict[str, Any], name: str, file: Path, used: Path | None) -> str:
     """Save the login, unless it is another account's or would replace another person's."""
     from lb.adapters import logins
+    from lb.adapters.seals import SealError
+    from lb.cli.seals import seals_for
     from lb.config import known
     from lb.core.identity import identity_of
 
@@ -154,8 +169,8 @@ def _saved(document: dict[str, Any], name: str, file: Path, used: Path | None) -
             message += "signed in as another: choose another name. Nothing was saved."
             raise click.ClickException(message)
     try:
-        logins.save(file, document)
-    except (OSError, logins.BusyError) as error:
+        logins.save(file, document, seals_for(used))
+    except (OSError, logins.BusyError, SealError) as error:
         why = getattr(error, "strerror", None) or str(error)
         raise click.ClickException(f"The login could not be saved in {file}: {why}") from None
     told = [] if who is None else [who.masked_email, who.plan and f"plan {who.plan}"]

@@ -34,6 +34,7 @@ class Server:
     drain_s: float = 60.0  # what streams get to finish after SIGTERM
     deadline_s: float = 600.0  # for a request whose client names none
     tell_account: bool = True  # the x-lb-account header
+    seal_logins: bool | None = None  # at rest, in accounts.d; None: if LB_SECRET_KEY is set
     log: str = "auto"  # console, json; auto: console on a terminal
     log_level: str = "info"
     error_dialect: str = "openai"  # how errors are named: see lb.core.error_names

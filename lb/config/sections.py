@@ -26,6 +26,7 @@ class ServerText:
     drain_s: float | None = None
     deadline_s: float | None = None
     tell_account: bool | None = None
+    seal_logins: bool | None = None
     log: str | None = None
     log_level: str | None = None
     error_dialect: str | None = None

@@ -10,6 +10,8 @@ from typing import Any, Final
 import msgspec
 from attrs import frozen
 
+from lb.core.sealed import BESIDE, is_sealed
+
 CLAIMS: Final = "https://api.openai.com/auth"  # where OpenAI's tokens hold their own claims
 PROFILE: Final = "https://api.openai.com/profile"
 _BEARERS: Final = ("id_token", "access_token")
@@ -44,6 +46,18 @@ class Identity:
         return self.seat or ("", self.token_digest)
 
     @property
+    def beside(self) -> dict[str, Any]:
+        """What stands in clear beside a sealed login: no address, and a digest only if need be."""
+        return {
+            "account_id": self.account_id,
+            "user_id": self.user_id,
+            "email": self.masked_email,
+            "plan": self.plan,
+            "expires_at": self.expires_at,
+            **({} if self.seat else {"digest": self.token_digest}),
+        }
+
+    @property
     def masked_email(self) -> str:
         """Enough of the address to recognise it."""
         name, at, domain = self.email.partition("@")
@@ -75,6 +89,8 @@ def identity_of(document: object) -> Identity | None:
         return None
     if not access:
         return None
+    if is_sealed(access):
+        return _beside(document, tokens, access)
     told = [claims(_text(tokens, name)) for name in _BEARERS]
     own = [_table(each, CLAIMS) for each in told]
     expires_at = told[1].get("exp")
@@ -86,6 +102,21 @@ def identity_of(document: object) -> Identity | None:
         expires_at=float(expires_at) if isinstance(expires_at, int | float) else 0.0,
         refreshed_at=_instant(_text(document, "last_refresh")),
         token_digest=sha256((_text(tokens, "refresh_token") or access).encode()).hexdigest(),
+    )
+
+
+def _beside(document: Mapping[str, Any], tokens: Mapping[str, Any], access: str) -> Identity:
+    """Whose a sealed login is, as what stands beside it says."""
+    told = _table(document, BESIDE)
+    expires_at = told.get("expires_at")
+    return Identity(
+        account_id=_text(tokens, "account_id") or _text(told, "account_id"),
+        user_id=_text(told, "user_id"),
+        email=_text(told, "email"),
+        plan=_text(told, "plan"),
+        expires_at=float(expires_at) if isinstance(expires_at, int | float) else 0.0,
+        refreshed_at=_instant(_text(document, "last_refresh")),
+        token_digest=_text(told, "digest") or sha256(access.encode()).hexdigest(),
     )
 
 

@@ -9,6 +9,7 @@ from attrs import evolve
 from lb.adapters import transport
 from lb.adapters.clock import Clock
 from lb.adapters.credentials import Credentials
+from lb.adapters.seals import seals_of
 from lb.adapters.simulator import Simulator
 from lb.adapters.sockets import Sockets
 from lb.config import Config
@@ -48,7 +49,7 @@ async def probe(config: Config) -> list[tuple[str, bool, str]]:
         session = await stack.enter_async_context(transport.new_session())
         simulator = await simulating(config, stack)
         clock = Clock()
-        credentials = Credentials(session, clock.now)
+        credentials = Credentials(session, clock.now, seals_of(config))
         stack.push_async_callback(credentials.close)
         sockets = Sockets(session, clock.now)
         tries = Tries(transport.Transport(session), credentials, sockets, clock)

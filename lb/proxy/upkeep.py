@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 import structlog
 from attrs import define, field
 
+from lb.adapters.credentials import KEYLESS
 from lb.adapters.stores import StoreAway
 from lb.core import events
 from lb.core.errors import Blame, Problem
@@ -78,17 +79,24 @@ class Upkeep:
         self.gateway.lag_s = max(0.0, loop.time() - due)
 
     async def renew_tokens(self) -> None:
-        """Refresh access tokens before they expire."""
+        """Refresh access tokens before they expire; look again for a key that was missing."""
         credentials = self.gateway.dispatch.tries.credentials
         for slot in list(self.gateway.pool.enabled()):
-            if slot.account.auth_file is None or slot.health.state is State.REFUSED:
+            refused = slot.health.state is State.REFUSED
+            keyless = refused and slot.health.reason.startswith(KEYLESS)
+            if slot.account.auth_file is None or (refused and not keyless):
                 continue
-            if credentials.ready(slot.account) is None:
-                try:
+            try:
+                if credentials.ready(slot.account) is None:
                     await credentials.secret(slot.account)
-                except Problem as problem:
-                    if problem.blame is Blame.TOKEN:
-                        self._learn_problem(slot, problem)
+            except Problem as problem:
+                known = keyless and problem.code == KEYLESS
+                if problem.blame is Blame.TOKEN and not known:
+                    self._learn_problem(slot, problem)
+                continue
+            if keyless:
+                event = events.Restored(slot.id, self._now(), "its key is here")
+                self.gateway.dispatch.learn(event)
 
     async def read_usage(self) -> None:
         """Poll the usage windows of accounts whose upstream tells them."""
