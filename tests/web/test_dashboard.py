@@ -118,15 +118,11 @@ async def test_requests_arrive_by_themselves_and_can_be_searched(seen: Visit) ->
     rows = seen.page.locator("tbody tr")
     await rows.first.wait_for()
     newest = await rows.first.get_attribute("data-id")
-    await seen.page.wait_for_function(
-        "known => document.querySelector('tbody tr').dataset.id !== known", arg=newest
-    )
+    await seen.page.locator(f"tbody tr:first-child:not([data-id='{newest}'])").wait_for()
     await seen.page.get_by_label("Account").fill("api-burst")
     await seen.page.get_by_label("Account").press("Enter")
-    await seen.page.wait_for_function(
-        "[...document.querySelectorAll('tbody td:nth-child(5)')]"
-        ".every(cell => cell.textContent === 'api-burst')"
-    )
+    others = seen.page.locator("tbody td:nth-child(5)", has_not_text="api-burst")
+    await others.first.wait_for(state="detached")
     assert await rows.count() > 0
 
 
@@ -209,7 +205,7 @@ async def test_everything_can_be_done_by_keyboard(seen: Visit) -> None:
     await seen.page.keyboard.press("Enter")
     assert await seen.page.evaluate("document.activeElement.closest('dialog') !== null")
     await seen.page.keyboard.press("Escape")
-    assert await seen.page.locator("dialog").count() == 0
+    await seen.page.locator("dialog").wait_for(state="detached")
     assert await pause.evaluate("element => element === document.activeElement")
     await seen.page.get_by_role("link", name="Usage").focus()
     await seen.page.keyboard.press("Enter")

@@ -51,9 +51,10 @@ async def created(seen: Visit, name: str) -> str:
     """A key made in the dialog; it is read off the page, as an operator would."""
     page = seen.page
     await page.get_by_role("button", name="New key").click()
-    await page.get_by_label("Name").fill(name)
-    await page.get_by_label("Requests a minute").fill("5")
-    await page.get_by_label("Budget in USD").fill("2.5")
+    dialog = page.locator("dialog")
+    await dialog.get_by_label("Name").fill(name)
+    await dialog.get_by_label("Requests a minute").fill("5")
+    await dialog.get_by_label("Budget in USD").fill("2.5")
     await page.get_by_role("button", name="Create").click()
     await page.locator("#new-key").wait_for()
     told = await seen.text("#new-key")
@@ -105,12 +106,12 @@ async def test_what_the_server_refuses_is_said_in_the_dialog(seen: Visit) -> Non
     page = seen.page
     await seen.go("keys")
     await page.get_by_role("button", name="New key").click()
-    await page.get_by_label("Name").fill("alice")
-    await page.get_by_label("Plan").fill("nothing")
+    await page.locator("dialog").get_by_label("Name").fill("alice")
+    await page.locator("dialog").get_by_label("Plan").fill("nothing")
     await page.get_by_role("button", name="Create").click()
     await page.locator(".wrong", has_text="alice").wait_for()
     await page.keyboard.press("Escape")
-    assert await page.locator("dialog").count() == 0
+    await page.locator("dialog").wait_for(state="detached")
 
 
 async def test_keys_of_the_file_are_shown_and_left_alone(seen: Visit) -> None:

@@ -25,7 +25,7 @@ export async function bars(place, title, days, parts, said) {
   const holder = h("div.plot");
   const total = (index) => parts.map(([name, values]) => `${name} ${said(values[index])}`).join(" · ");
   const figure = h("figure.chart", h("figcaption", h("span", title), reading), holder,
-    h("table.sr", h("caption", title), h("tbody", days.map((day, index) => h("tr", h("th", { scope: "row" }, dayName(day)), h("td", total(index)))))));
+    h("div.sr", h("table", h("caption", title), h("tbody", days.map((day, index) => h("tr", h("th", { scope: "row" }, dayName(day)), h("td", total(index))))))));
   place.append(figure);
   const Plot = await library();
   if (!figure.isConnected) return;
