@@ -18,7 +18,8 @@ from lb.core.body import Body
 from lb.core.call import Call
 from lb.core.codex import is_codex
 from lb.core.errors import Problem
-from lb.core.formats import FORMATS, Format
+from lb.core.formats import FORMATS, Format, Voice
+from lb.core.gateway import planning
 from lb.core.gateway.planning import Planned
 from lb.core.models import Settled
 from lb.core.rules import prepare
@@ -60,24 +61,20 @@ class Visit:
 
 async def call_of(visit: Visit, body: Body) -> Call:
     """The prepared request. Raises: Problem (400, 403, 404, 410) for what is wrong with it."""
-    wish = wishes.taken(body, visit.client.plan.gateway)
+    client, doorman = visit.client, visit.doorman
+    wish = wishes.taken(body, client.plan.gateway)
     voice = visit.spoken.heard(body)
-    needs = prepare(body, visit.doorman.rejectable)
-    if visit.doorman.shared:
+    needs = prepare(body, doorman.rejectable)
+    if doorman.shared:
         keep_apart(visit, body)
-    if wish is not wishes.NOTHING:
-        voice = await _beside(wishes.hidden, body, wish, voice)
     wanted, deadline = _wanted(visit, body, needs, wish), _deadline(visit)
-    asides = Asides(visit.gateway, visit.client, wanted, visit.request_id, deadline)
-    further = await routed(asides, body, wish)
+    further: tuple[str, ...] = ()
+    if wish is not wishes.NOTHING or planning.MARK in body.get("model"):
+        asides = Asides(visit.gateway, client, wanted, visit.request_id, deadline)
+        voice, further = await _obeyed(visit, asides, body, wish, voice)
     visit.spoken.settled(body)
-    if wish is not wishes.NOTHING:
-        wish = await summed_up(asides, body, wish)
-        await _beside(wishes.pruned, body, wish)
-    details = await planned(asides, body, wish, partial(settled, visit, RESPONSES.name))
-    settle = partial(settled, visit, visit.spoken.name)
     plain = body.copy() if further else body
-    model = settle(body)
+    model = settled(visit, visit.spoken.name, body)
     return Call(
         body,
         wanted.of(model),
@@ -86,12 +83,25 @@ async def call_of(visit: Visit, body: Body) -> Call:
         request_id=visit.request_id,
         codex=is_codex(visit.headers),
         deadline=deadline,
-        drain_tokens=visit.client.plan.drains,
-        voice=voice if details is None else Planned(details, voice),
-        others=tuple(
-            (twin, wanted.of(other)) for twin, other in _others(visit, settle, plain, further)
-        ),
+        drain_tokens=client.plan.drains,
+        voice=voice,
+        others=tuple(_others(visit, wanted, plain, further)) if further else (),
     )
+
+
+async def _obeyed(
+    visit: Visit, asides: Asides, body: Body, wish: wishes.Wish, voice: Voice
+) -> tuple[Voice, tuple[str, ...]]:
+    """Do what is wished; how the answer is to be said, and the models to try after the first.
+
+    What is private is hidden first: what follows may ask models.
+    """
+    voice = await _beside(wishes.hidden, body, wish, voice)
+    further = await routed(asides, body, wish)
+    left = await summed_up(asides, body, wish)
+    await _beside(wishes.pruned, body, left)
+    details = await planned(asides, body, wish, partial(settled, visit, RESPONSES.name))
+    return voice if details is None else Planned(details, voice), further
 
 
 async def _beside(rule: Callable[..., T], body: Body, *args: object) -> T:
@@ -146,16 +156,16 @@ def settled(visit: Visit, endpoint: str, body: Body) -> Settled:
 
 
 def _others(
-    visit: Visit, settle: Callable[[Body], Settled], plain: Body, names: Iterable[str]
-) -> Iterator[tuple[Body, Settled]]:
+    visit: Visit, wanted: Wanted, plain: Body, names: Iterable[str]
+) -> Iterator[tuple[Body, Ask]]:
     """The request to each other model of ``names`` that can do it and that the client may use."""
     metered, prices = visit.client.plan.is_metered, visit.gateway.prices
     for name in names:
         twin = plain.copy()
         twin.set("model", name)
         try:
-            other = settle(twin)
+            other = settled(visit, visit.spoken.name, twin)
         except Problem:
             continue
         if not metered or prices.knows(other.served):
-            yield twin, other
+            yield twin, wanted.of(other)
