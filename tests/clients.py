@@ -11,7 +11,7 @@ from attrs import frozen
 TERMINAL = {"response.completed", "response.failed", "response.incomplete", "error"}
 MODEL = "gpt-5.5"
 ENVELOPE = {"message", "type", "param", "code"}
-QUICK = "{ connect_s = 0.3, head_s = 0.2, idle_s = 0.2, answer_s = 0.3 }"
+QUICK = "{ connect_s = 1, head_s = 0.5, idle_s = 0.5, answer_s = 0.7 }"
 PATIENT = "{ connect_s = 2, head_s = 10, idle_s = 10, answer_s = 20 }"
 CLIENT_TIMEOUT_S = 20.0
 
