@@ -16,6 +16,7 @@ from lb.core.errors import Problem, bad_request
 _FIELDS = msgspec.json.Decoder(dict[str, Raw])
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 _MISSING = object()
+_QUOTE = ord('"')
 COULD_NOT_PARSE = (
     "We could not parse the JSON body of your request: {why}. "
     "Send one JSON object, UTF-8 encoded, with the content type application/json."
@@ -88,10 +89,15 @@ class Body:
         return bytes(self.view(name))
 
     def has(self, mark: re.Pattern[bytes]) -> bool:
-        """Whether ``mark`` stands in the text of ``input``; looked for once, and without a copy."""
+        """Whether ``mark`` stands in the text of ``input``; looked for once, and without a copy.
+
+        A mark has quotes of its own, which a string would have escaped: only items are looked into.
+        """
         found = self._marks.get(mark)
         if found is None:
-            found = self._marks[mark] = mark.search(self.view("input")) is not None
+            text = self.view("input")
+            is_string = bool(text) and text[0] == _QUOTE
+            found = self._marks[mark] = not is_string and mark.search(text) is not None
         return found
 
     def view(self, name: str) -> memoryview:

@@ -9,7 +9,6 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from aiohttp import web
 from attrs import define, evolve, field
 
 from lb.core import events, sse
@@ -27,6 +26,7 @@ from lb.proxy.dispatch import Dispatch
 from lb.proxy.drain import Behind, Drain
 from lb.proxy.hunt import Hunt
 from lb.proxy.pulse import Pulse
+from lb.proxy.replies import Reply
 from lb.proxy.said import headers_of
 from lb.proxy.sinks import Sink, voiced
 from lb.proxy.splice import spliced
@@ -68,7 +68,7 @@ class Delivery:
         if self.task is not None:
             self.task.cancel()
 
-    async def whole(self) -> web.Response:
+    async def whole(self) -> Reply:
         """The answer in one piece. Raises: Problem when there is none."""
         try:
             opened = self.opened = await self._open()
@@ -81,7 +81,7 @@ class Delivery:
             else:
                 content_type = opened.answer.headers.get("content-type", content_type)
             headers = {**headers_of(self, opened), "Content-Type": content_type}
-            return web.Response(body=body, headers=headers)
+            return Reply(headers, body)
         except Problem as problem:
             self._book(ended_by(problem, len(self.hunt.attempts)))
             raise

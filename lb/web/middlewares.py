@@ -1,11 +1,12 @@
 """Around every request: problems become envelopes, and one canonical line goes to the log."""
 
 from collections.abc import Awaitable, Callable
-from secrets import token_hex
 
 import structlog
 from aiohttp import web
 
+from lb.adapters import logs
+from lb.adapters.ids import new_id
 from lb.core.error_names import spoken
 from lb.core.errors import Blame, Problem
 from lb.proxy.deliver import Delivery
@@ -22,7 +23,7 @@ async def canonical(request: web.Request, handler: Handler) -> web.StreamRespons
     """Give the request its id, answer its problems, and log it once, however it ends."""
     gateway = request.app[GATEWAY]
     received_at = gateway.clock.now()
-    request_id = request[REQUEST_ID] = f"req_{token_hex(16)}"
+    request_id = request[REQUEST_ID] = f"req_{new_id()}"
     status = 499  # the client left: nobody saw an answer
     problem: Problem | None = None
     try:
@@ -106,7 +107,7 @@ def _tell(
     if problem is not None:
         told["outcome"] = problem.code or problem.type
         told["problem"] = problem.message
-    _log.info("request", **told)
+    logs.request(told)
     for hear in request.app[GATEWAY].on_ended:
         hear(delivery, status, problem, total_s)
 
