@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from attrs import define, evolve, field
+from attrs import define, field
 
 from lb.core import events, sse
 from lb.core.call import Call
@@ -263,5 +263,6 @@ class Delivery:
         if state := opened.answer.headers.get("x-codex-turn-state"):
             names.append(f"turn:{state}")
         self.dispatch.pool.affinity.pin(self.call.ask.client, names, slot.id, now)
-        if opened.tap.usage is not None:
-            self.dispatch.learn(evolve(opened.tap.usage, account=slot.id, at=now))
+        if (used := opened.tap.usage) is not None:
+            counts = used.input_tokens, used.cached_tokens, used.output_tokens
+            self.dispatch.learn(events.Spent(slot.id, now, *counts, used.reasoning_tokens))
