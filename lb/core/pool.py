@@ -123,8 +123,7 @@ class Pool:
     ) -> tuple[Slot, Verdict] | None:
         """As ``pick``, but nothing is reserved."""
         home = self.home(ask, now)
-        quick = self._quick(ask, now, rng, shunned, home)
-        if quick is not None:
+        if (quick := self._quick(ask, now, rng, shunned, home)) is not None:
             return quick, Verdict.READY
         for group in in_order(self._groups, ask):
             ready: list[Slot] = []
@@ -210,14 +209,12 @@ class Pool:
 
     def learn(self, event: Event) -> bool:
         """Take up what happened; whether the account's standing changed (and so is to be kept)."""
-        slot = self.slots.get(event.account)
-        if slot is None:
+        if (slot := self.slots.get(event.account)) is None:
             return False
         before, limit = slot.health, slot.limit
         slot.health = step(before, event)
         changed = slot.health is not before and slot.health != before
-        take_up = _TAKE_UP.get(type(event))
-        if take_up is not None:
+        if (take_up := _TAKE_UP.get(type(event))) is not None:
             take_up(slot, event)
         if changed or slot.limit != limit or not isinstance(event, _UNSEEN):
             self.standings = None

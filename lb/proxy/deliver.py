@@ -231,7 +231,7 @@ class Delivery:
 
     async def _settle(self) -> None:
         """On leaving, however it ends: let go of upstream, give the place back, book the use."""
-        opened = self.opened
+        opened, self.task = self.opened, None  # the task knows the answer, which knows us
         if self._drains:
             return
         if opened is None:

@@ -34,7 +34,7 @@ class Reply(web.StreamResponse):
 
     async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
         """Know whose answer it is. Nothing is written yet."""
-        if self._asked is None:
+        if self._asked is None and not self._eof_sent:
             self._asked = request
             one = request.version >= HttpVersion11
             self._chunks = self._chunks and one
@@ -65,6 +65,7 @@ class Reply(web.StreamResponse):
             await self._send(b"%x\r\n" % len(data), data, b"\r\n", _LAST)
         else:
             await self._send(_LAST)
+        self._asked = None  # a request that knows its own answer is left to the collector
 
     async def _send(self, *pieces: bytes | bytearray | memoryview) -> None:
         request = self._asked
