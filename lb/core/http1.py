@@ -7,8 +7,9 @@ of many small events is not taken apart in calls. Sources: RFC 9112 (2.2, 5, 6, 
 
 import re
 from enum import Enum
+from functools import lru_cache
 
-from attrs import frozen
+from attrs import define
 
 HEAD_BYTES = 64 << 10
 LINE_BYTES = 4 << 10  # of a chunk's size with its extensions; they have no use here
@@ -35,7 +36,7 @@ class Part(Enum):
     DONE = "done"
 
 
-@frozen
+@define
 class Head:
     """The head of an answer; ``headers`` lower-case, of two with one name the last."""
 
@@ -222,19 +223,26 @@ def _read(text: bytes) -> tuple[str, Head]:
     headers: dict[str, str] = {}
     name = ""
     for line in lines:
-        key, colon, value = line.partition(":")
         if line[0] in " \t" and name:
-            headers[name] += " " + line.strip()
+            headers[name] += " " + _field(f"{name}:{line}")[1]
             continue
-        if not colon or not _NAME.fullmatch(key):
-            raise Garbled("a header that is none")
-        name, value = key.lower(), value.strip()
+        name, value = _field(line)
         if name in _ONCE and headers.get(name, value) != value:
             raise Garbled(f"two headers {name}")
         headers[name] = value
-    if any("\r" in value or "\0" in value for value in headers.values()):
-        raise Garbled("a header with a control character")
     return status[1], Head(int(status[2]), headers)
+
+
+@lru_cache(maxsize=2048)
+def _field(line: str) -> tuple[str, str]:
+    """Name and value of a header: most lines come with every answer. Raises: Garbled."""
+    key, colon, value = line.partition(":")
+    if not colon or not _NAME.fullmatch(key):
+        raise Garbled("a header that is none")
+    value = value.strip()
+    if "\r" in value or "\0" in value:
+        raise Garbled("a header with a control character")
+    return key.lower(), value
 
 
 _ONCE = frozenset({"content-length", "transfer-encoding"})

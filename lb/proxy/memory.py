@@ -107,14 +107,13 @@ class Memory:
 
     def noted(self, event: Event, *, changed: bool) -> None:
         """Keep ``event``: at once if it changed a standing, with the next batch if not."""
-        if isinstance(event, Spent):
+        if not changed and isinstance(event, (Spent, Succeeded)):
             return
         if changed and not self.journal.is_full:
             told = {**event_to_data(event), "noted_at": self.clock.now()}
             self._append(msgspec.json.encode(told) + b"\n")
-        if changed or not isinstance(event, Succeeded):
-            self._waits_since = self._waits_since or self.clock.now()
-            self._dirty.add(event.account)
+        self._waits_since = self._waits_since or self.clock.now()
+        self._dirty.add(event.account)
 
     def lag_s(self) -> float:
         """For how long the oldest of what is not stored has waited."""

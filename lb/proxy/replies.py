@@ -41,6 +41,8 @@ class Reply(web.StreamResponse):
             if self._keep_alive is None:
                 # without chunks only the end of the connection can end a stream
                 self._keep_alive = request.keep_alive and (one or self._whole is not None)
+            await request._prepare_hook(self)  # noqa: SLF001  # who adds headers to every answer
+            self.told.update(self.headers)
         return None
 
     async def write(self, data: bytes | bytearray | memoryview) -> None:

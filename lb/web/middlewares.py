@@ -1,6 +1,7 @@
 """Around every request: problems become envelopes, and one canonical line goes to the log."""
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 import structlog
 from aiohttp import web
@@ -47,7 +48,8 @@ async def canonical(request: web.Request, handler: Handler) -> web.StreamRespons
     finally:
         delivery = request.get(DELIVERY)
         if delivery is not None or problem is not None:
-            _tell(request, delivery, status, problem, gateway.clock.now() - received_at)
+            total_s = gateway.clock.now() - received_at
+            gateway.afterwards.add(partial(_tell, request, delivery, status, problem, total_s))
     return response
 
 

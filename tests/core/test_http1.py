@@ -151,6 +151,7 @@ def test_when_a_connection_serves_again(head: bytes, keeps: bool) -> None:  # no
         OK + b": no name\r\n\r\n",
         OK + b"a: b\0c\r\n\r\n",
         OK + b"a: b\rc\r\n\r\n",
+        OK + b"a: b\r\n c\rd\r\n\r\n",
         OK + b"content-length: 1\r\ncontent-length: 2\r\n\r\n",
         OK + b"content-length: 1, 1\r\n\r\n",
         OK + b"content-length: -1\r\n\r\n",
