@@ -56,7 +56,9 @@ def told(usage: Spent) -> Tokens:
 
 
 def _count(number: int | None) -> int:
-    return max(0, min(number or 0, MOST_TOKENS))
+    if not number:
+        return 0
+    return number if 0 < number <= MOST_TOKENS else max(0, min(number, MOST_TOKENS))
 
 
 def estimated(deltas: int) -> Tokens:

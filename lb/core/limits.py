@@ -76,7 +76,9 @@ class Meter:
         self.held_uusd += uusd
         self.requests.add(1, now)
         for period in self.periods.values():
-            period.roll(now).requests += 1
+            if now >= period.ends_at:
+                period.roll(now)
+            period.requests += 1
         return Reservation(self, now, tokens, uusd)
 
     def spent(self, per: str, now: float) -> Period:
@@ -156,7 +158,9 @@ class Reservation:
         meter.held_uusd -= self.uusd
         meter.tokens.add(tokens, now)
         for period in meter.periods.values():
-            if period.roll(now).begins_at <= self.at:
+            if now >= period.ends_at:
+                period.roll(now)
+            if period.begins_at <= self.at:
                 period.tokens += tokens
                 period.uusd += uusd
 

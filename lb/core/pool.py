@@ -209,15 +209,16 @@ class Pool:
 
     def learn(self, event: Event) -> bool:
         """Take up what happened; whether the account's standing changed (and so is to be kept)."""
-        if (slot := self.slots.get(event.account)) is None:
+        if (slot := self.slots.get(event.account)) is None or isinstance(event, Spent):
             return False
         before, limit = slot.health, slot.limit
         slot.health = step(before, event)
         changed = slot.health is not before and slot.health != before
         if (take_up := _TAKE_UP.get(type(event))) is not None:
             take_up(slot, event)
-        if changed or slot.limit != limit or not isinstance(event, _UNSEEN):
-            self.standings = None
+        if isinstance(event, Succeeded) and not changed and slot.limit == limit:
+            return False  # as it was
+        self.standings = None
         if isinstance(event, Throttled) and slot.health.streak > before.streak:
             slot.slow_down()  # once an incident, however many requests saw it
         if isinstance(event, Measured) and _restores(slot, event):
@@ -286,8 +287,6 @@ def _restored(slot: Slot, event: Event) -> None:
     slot.blocks = {}
 
 
-_UNSEEN = (Succeeded, Spent)
-"""What leaves no trace in an account's standing, unless it changed its state or its limit."""
 _TAKE_UP: dict[type[Event], Callable[[Slot, Event], None]] = {
     Succeeded: _succeeded,
     Doubted: _failed,

@@ -1,11 +1,10 @@
 """What a client's headers say: what of them may go upstream, and how long it waits."""
 
 from collections.abc import Mapping
+from functools import lru_cache
 from math import isfinite
 
-from aiohttp import web
-
-from lb.web.keys import GATEWAY
+from lb.proxy.gateway import Gateway
 
 _FORWARDED = frozenset(
     {
@@ -29,23 +28,28 @@ _TIMEOUT_HEADERS = ("x-request-timeout", "x-stainless-timeout", "x-stainless-rea
 
 def forwarded(headers: Mapping[str, str]) -> dict[str, str]:
     """What of a client's headers may go upstream, lower-case: an allow-list, nothing else."""
-    found = {}
-    for name, value in headers.items():
-        lower = name.lower()
-        if lower in _FORWARDED or lower.startswith(_FORWARDED_FAMILIES):
-            found[lower] = value
-    return found
+    return {passed: value for name, value in headers.items() if (passed := _passes(name))}
 
 
-def patience_of(request: web.Request) -> float:
+@lru_cache(maxsize=1024)
+def _passes(name: str) -> str:
+    """The name as it goes upstream; empty when it does not."""
+    lower = name.lower()
+    return lower if lower in _FORWARDED or lower.startswith(_FORWARDED_FAMILIES) else ""
+
+
+def patience_of(headers: Mapping[str, str], limit_s: float) -> float:
     """How many seconds the client waits, by its own word or the server's limit."""
-    limit_s = request.app[GATEWAY].config.server.deadline_s
-    headers = request.headers
     for name in _TIMEOUT_HEADERS:
         if name in headers:
             told_s = _number(headers[name], limit_s)
             limit_s = min(limit_s, told_s) if told_s > 0 else limit_s
     return limit_s
+
+
+def deadline_of(headers: Mapping[str, str], gateway: Gateway) -> float:
+    """When the client stops waiting (unix seconds)."""
+    return gateway.clock.now() + patience_of(headers, gateway.config.server.deadline_s)
 
 
 def _number(text: str | None, default: float) -> float:

@@ -27,8 +27,7 @@ from lb.core.tenancy import Tenant
 from lb.proxy.gateway import Gateway
 from lb.web.asides import Asides, Wanted, planned, routed, summed_up
 from lb.web.auth import Client, Doorman
-from lb.web.headers import patience_of
-from lb.web.keys import DOORMAN, GATEWAY
+from lb.web.headers import deadline_of
 from lb.web.reading import INLINE_BYTES
 
 T = TypeVar("T")
@@ -37,7 +36,7 @@ RESPONSES = FORMATS["responses"]
 
 @frozen
 class Visit:
-    """One request as it came: who asks by which door, and how the client speaks.
+    """One request as it came: who asks by which door, who let it in, how the client speaks.
 
     ``headers`` are the client's, already cut to what may go upstream.
     """
@@ -46,17 +45,9 @@ class Visit:
     client: Client
     headers: Mapping[str, str]
     request_id: str
+    gateway: Gateway
+    doorman: Doorman
     spoken: Format = RESPONSES
-
-    @property
-    def gateway(self) -> Gateway:
-        """Where it came to."""
-        return self.request.app[GATEWAY]
-
-    @property
-    def doorman(self) -> Doorman:
-        """Who let it in."""
-        return self.request.app[DOORMAN][0]
 
 
 async def call_of(visit: Visit, body: Body) -> Call:
@@ -67,7 +58,10 @@ async def call_of(visit: Visit, body: Body) -> Call:
     needs = prepare(body, doorman.rejectable)
     if doorman.shared:
         keep_apart(visit, body)
-    wanted, deadline = _wanted(visit, body, needs, wish), _deadline(visit)
+    wanted, deadline = (
+        _wanted(visit, body, needs, wish),
+        deadline_of(visit.request.headers, visit.gateway),
+    )
     further: tuple[str, ...] = ()
     if wish is not wishes.NOTHING or planning.MARK in body.get("model"):
         asides = Asides(visit.gateway, client, wanted, visit.request_id, deadline)
@@ -127,10 +121,6 @@ def _wanted(visit: Visit, body: Body, needs: frozenset[str], wish: wishes.Wish) 
         order=wish.order,
     )
     return Wanted(ask, wishes.conditions(wish))
-
-
-def _deadline(visit: Visit) -> float:
-    return visit.gateway.clock.now() + patience_of(visit.request)
 
 
 def keep_apart(visit: Visit, body: Body) -> None:

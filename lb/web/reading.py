@@ -91,7 +91,9 @@ async def _received(
 
 
 def _codings(request: web.Request) -> tuple[str, ...]:
-    named = ",".join(request.headers.getall(hdrs.CONTENT_ENCODING, ()))
+    if hdrs.CONTENT_ENCODING not in request.headers:
+        return ()
+    named = ",".join(request.headers.getall(hdrs.CONTENT_ENCODING))
     codings = tuple(
         coding
         for part in named.split(",")
@@ -103,6 +105,8 @@ def _codings(request: web.Request) -> tuple[str, ...]:
 
 def _check_type(request: web.Request) -> None:
     named = request.headers.get(hdrs.CONTENT_TYPE, "")
+    if named == "application/json":
+        return
     kind = named.partition(";")[0].strip().lower()
     if kind == "application/json" or (kind.startswith("application/") and kind.endswith("+json")):
         return

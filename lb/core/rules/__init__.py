@@ -49,26 +49,25 @@ def prepare(body: Body, rejectable: frozenset[str] = REJECTABLE) -> frozenset[st
 
     Raises: Problem (400) that names the field.
     """
-    rules = iter(_about(body.names()))
-    done = -1
-    while (each := next(rules, None)) is not None:
-        number, rule = each
-        if number <= done:
-            continue
-        done, before = number, len(body.altered)
-        rule(body)
-        if len(body.altered) > before:
-            body.rules.append((rule.__name__, tuple(dict.fromkeys(body.altered[before:]))))
-            rules = iter(_about(body.names()))  # a field may have come that later rules are about
-    return needs(body, rejectable)
+    altered, done = body.altered, -1
+    while True:
+        before = len(altered)
+        for number, rule in _about(body.names(), done):
+            rule(body)
+            if len(altered) > before:
+                done = number
+                break  # a field may have come that later rules are about
+        else:
+            return needs(body, rejectable)
+        body.rules.append((rule.__name__, tuple(dict.fromkeys(altered[before:]))))
 
 
 @lru_cache(maxsize=1024)
-def _about(fields: tuple[str, ...]) -> tuple[tuple[int, Rule], ...]:
-    """The rules for a body of these ``fields``, each with its place in the order."""
+def _about(fields: tuple[str, ...], done: int) -> tuple[tuple[int, Rule], ...]:
+    """The rules after number ``done`` for a body of these ``fields``, each with its number."""
     told = set(fields)
     return tuple(
         (number, rule)
         for number, (rule, about) in enumerate(RULES.items())
-        if not about or not told.isdisjoint(about)
+        if number > done and (not about or not told.isdisjoint(about))
     )

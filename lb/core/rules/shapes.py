@@ -103,9 +103,8 @@ _ARRAY = msgspec.json.Decoder(list[Raw])
 
 def fields_have_their_types(body: Body) -> None:
     """Each known field has a type it may have."""
-    for name in body.names():
-        usual = _USUAL.get(name)
-        if usual is not None and body.view(name)[0] not in usual:
+    for name, first in body.first_bytes():
+        if name in _USUAL and first not in _USUAL[name]:
             _check(name, body.view(name), FIELDS[name])
 
 

@@ -16,7 +16,7 @@ from lb.core.codex import is_codex
 from lb.core.errors import bad_request
 from lb.web.admitting import admitted, shutting_down
 from lb.web.auth import Client
-from lb.web.headers import forwarded, patience_of
+from lb.web.headers import deadline_of, forwarded
 from lb.web.keys import DELIVERY, GATEWAY, REQUEST_ID, client_of
 from lb.web.reading import read_any, read_body
 
@@ -80,7 +80,7 @@ async def _call(request: web.Request, client: Client) -> tuple[Call, int]:
         request_id=request[REQUEST_ID],
         content_type=content_type,
         codex=is_codex(headers),
-        deadline=request.app[GATEWAY].clock.now() + patience_of(request),
+        deadline=deadline_of(request.headers, request.app[GATEWAY]),
         drain_tokens=plan.drains,
     )
     return call, len(body.render())

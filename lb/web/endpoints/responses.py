@@ -7,7 +7,7 @@ from lb.core.formats import FORMATS, Format
 from lb.proxy.sinks import StreamSink
 from lb.web.admitting import admitted, shutting_down
 from lb.web.headers import forwarded
-from lb.web.keys import DELIVERY, GATEWAY, REQUEST_ID, client_of
+from lb.web.keys import DELIVERY, DOORMAN, GATEWAY, REQUEST_ID, client_of
 from lb.web.preparing import Visit, call_of
 from lb.web.reading import read_body
 
@@ -25,7 +25,8 @@ async def answered(request: web.Request, spoken: Format) -> web.StreamResponse:
     if gateway.draining:
         raise shutting_down()
     source = await read_body(request, gateway.config.server.max_body_mb << 20)
-    visit = Visit(request, client, forwarded(request.headers), request[REQUEST_ID], spoken)
+    who = client, forwarded(request.headers), request[REQUEST_ID]
+    visit = Visit(request, *who, gateway, request.app[DOORMAN][0], spoken)
     call = await call_of(visit, Body.parse(source))
     delivery = request[DELIVERY] = admitted(gateway, client, call, len(source), received_at)
     gateway.deliveries.add(delivery)

@@ -10,7 +10,7 @@ from lb.proxy.conversation import Conversation
 from lb.proxy.deliver import Delivery
 from lb.web.admitting import admitted, shutting_down
 from lb.web.headers import forwarded
-from lb.web.keys import CLIENT, GATEWAY, client_of
+from lb.web.keys import CLIENT, DOORMAN, GATEWAY, client_of
 from lb.web.middlewares import tell
 from lb.web.preparing import Visit, call_of
 
@@ -47,7 +47,8 @@ async def converse(request: web.Request) -> web.StreamResponse:
     async def prepared(body: Body, request_id: str) -> Call:
         headers = {**handshake, **codex.turn_headers(body)}
         # asked for at each turn: a key may have been ended since the last
-        visit = Visit(request, client_of(request), headers, request_id)
+        client, doorman = client_of(request), request.app[DOORMAN][0]
+        visit = Visit(request, client, headers, request_id, gateway, doorman)
         return await call_of(visit, body)
 
     def admit(call: Call) -> Delivery:
