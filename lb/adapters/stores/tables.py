@@ -14,6 +14,7 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
+    inspect,
     text,
 )
 
@@ -57,9 +58,9 @@ ledger = Table(
     Index("ledger_key_at", "key", "at"),
     Index("ledger_account_at", "account", "at"),
     Index("ledger_model_at", "model_asked", "at"),
-    Index("ledger_outcome_at", "outcome", "at", sqlite_where=_RARE, postgresql_where=_RARE),
 )
 """One row for each admitted request that ended."""
+_rare = Index("ledger_outcome_at", ledger.c.outcome, ledger.c.at, sqlite_where=_RARE)
 
 daily = Table(
     "daily",
@@ -103,3 +104,16 @@ def insert(connection: Connection, table: Table) -> Any:
     from sqlalchemy.dialects.sqlite import insert as of_sqlite
 
     return of_sqlite(table)
+
+
+def is_empty(connection: Connection) -> bool:
+    """Whether the store has none of the tables yet."""
+    there = inspect(connection)
+    return not any(there.has_table(table.name) for table in metadata.sorted_tables)
+
+
+def create(connection: Connection) -> None:
+    """Make every table in an empty store."""
+    if connection.dialect.name == "postgresql":  # said here: it would import its dialect for SQLite
+        _rare.dialect_options["postgresql"]["where"] = _RARE
+    metadata.create_all(connection, checkfirst=False)
