@@ -13,8 +13,9 @@ from sqlalchemy import Connection
 from bench.rig import Rig
 from bench.tables import Table
 from lb.adapters.stores import Store, open_store
+from lb.adapters.stores.adding import add_rows
 from lb.adapters.stores.searches import request, search
-from lb.adapters.stores.statements import add_rows, usage
+from lb.adapters.stores.statements import usage
 from lb.core.book import Row
 from lb.core.ledger import Tokens
 from lb.core.reports import BY, Query
