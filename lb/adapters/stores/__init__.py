@@ -4,6 +4,7 @@
     adding.py       rows, and what they add up to
     statements.py   what else is asked of it: the same for every store
     searches.py     requests found again
+    reading.py      rows as plain data
     migrations/     how an older one becomes what there is (Alembic), run at start
     sqlite.py       SQLite in ``data_dir``: one writer thread            (default)
     postgresql.py   PostgreSQL, by ``database = "postgresql://..."``

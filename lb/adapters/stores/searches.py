@@ -5,6 +5,7 @@ from typing import Any
 from sqlalchemy import Column, Connection, Select, UnaryExpression, and_, or_, select, text
 from sqlalchemy.sql.operators import custom_op
 
+from lb.adapters.stores.reading import rows_of
 from lb.adapters.stores.tables import ledger
 from lb.core.search import Search
 
@@ -15,8 +16,7 @@ WALKED = ("key", "account", "model_asked")
 
 def search(connection: Connection, wanted: Search) -> list[dict[str, Any]]:
     """The page, newest first."""
-    page = _page(wanted, guesses=connection.dialect.name == "sqlite")
-    return [dict(row) for row in connection.execute(page).mappings()]
+    return rows_of(connection, _page(wanted, guesses=connection.dialect.name == "sqlite"))
 
 
 def request(connection: Connection, request_id: str) -> dict[str, Any] | None:

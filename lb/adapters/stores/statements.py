@@ -1,11 +1,13 @@
 """What is asked of a store: plain functions of a connection, run in one transaction each."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from operator import itemgetter
 from typing import Any
 
 import msgspec
 from sqlalchemy import ColumnElement, Connection, Select, case, delete, func, select, union_all
 
+from lb.adapters.stores.reading import rows_of
 from lb.adapters.stores.tables import daily, insert, ledger, standing
 from lb.adapters.stores.tables import sums as added_up
 from lb.core.book import DAY_S, SUMS, day_of
@@ -68,9 +70,12 @@ def usage(connection: Connection, query: Query) -> dict[str, Any]:
     found_in = union_all(*_parts(connection, query)).subquery()
     by = found_in.c[query.by]
     told = [func.coalesce(func.sum(found_in.c[name]), 0).label(name) for name in SUMS]
-    order: Sequence[Any] = (by,) if query.by == "day" else (told[6].desc(), told[0].desc(), by)
-    found = connection.execute(select(by.label(query.by), *told).group_by(by).order_by(*order))
-    rows = [_plain(row._mapping) for row in found]  # noqa: SLF001  # SQLAlchemy's public name
+    asked = select(by.label(query.by), *told).group_by(by)
+    rows = [_plain(row) for row in rows_of(connection, asked)]
+    if query.by == "day":
+        rows.sort(key=itemgetter("day"))
+    else:
+        rows.sort(key=lambda row: (-row["cost_uusd"], -row["requests"], row[query.by]))
     totals = {name: sum(row[name] for row in rows) for name in SUMS}
     return {**totals, "by": query.by, "rows": rows}
 
