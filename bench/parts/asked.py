@@ -40,8 +40,8 @@ def compared(rig: Rig, ledger: Path, rows: int) -> Table:
     )
     found: dict[str, list[tuple[Reading, Reading]]] = defaultdict(list)
     body = bodies.small("bench-json", stream=False)
+    ways: list[tuple[str, Contender, bool]] = []
     with ExitStack() as stack, processes.on(processes.OTHER_CORES):
-        ways: list[tuple[str, Contender, bool]] = []
         for name, make in (("empty", rig.lb()), ("long", _with(ledger, rig.lb()))):
             contender = stack.enter_context(rig.fresh(f"lb-{name}", make))
             ways += [(name, contender, False), (f"{name}, asked", contender, True)]
@@ -55,8 +55,8 @@ def compared(rig: Rig, ledger: Path, rows: int) -> Table:
                 if each:  # the first is to warm up
                     found[name].append((many, one))
     base = found["empty"]
-    for name, readings in found.items():
-        cells = [name]
+    for name, *_ in ways:
+        cells, readings = [name], found[name]
         for values, others, form in (
             ([m.cpu_each_us for m, _ in readings], [m.cpu_each_us for m, _ in base], "{:,.0f}"),
             ([o.total_us[0] for _, o in readings], [o.total_us[0] for _, o in base], "{:,.0f}"),
