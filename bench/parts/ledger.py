@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from bench.parts import asked
 from bench.rig import Rig
 from bench.tables import Table, middle
-from lb.adapters import naming
+from lb.adapters.ids import request_id
 from lb.adapters.stores import Store, open_store
 from lb.adapters.stores.adding import add_rows
 from lb.adapters.stores.searches import request, search
@@ -68,7 +68,7 @@ async def _added(store: Store, chance: Random, number: int, turn: int) -> tuple[
     batch = [_row(chance, n, number) for n in range(number)]
     for row in batch:
         row.at = NOW + turn - 10 * chance.random()
-        row.request_id = naming.request_id(row.at)
+        row.request_id = request_id(row.at)
     spent_s: list[float] = []
 
     def adds(connection: Connection) -> None:
