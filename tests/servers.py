@@ -34,11 +34,15 @@ def free_port() -> int:
 
 @define(eq=False)
 class Killable:
-    """``lb serve`` with this configuration, its data in ``folder``; same port in every life."""
+    """``lb serve`` with this configuration, its data in ``folder``; same port in every life.
+
+    ``program``: what Python is told to run as lb.
+    """
 
     folder: Path
     toml: str
     port: int = field(factory=free_port)
+    program: tuple[str, ...] = ("-m", "lb")
     _process: Process | None = None
 
     @property
@@ -53,7 +57,7 @@ class Killable:
         path = self.folder / "accounts.toml"
         path.write_text(self.toml.replace("[server]", '[server]\ndata_dir = "data"', 1))
         path.chmod(0o600)
-        command = ["-m", "lb", "serve", "--config", str(path), "--port", str(self.port)]
+        command = [*self.program, "serve", "--config", str(path), "--port", str(self.port)]
         self._process = await asyncio.create_subprocess_exec(
             sys.executable, *command, stdout=PIPE, stderr=PIPE, env={**os.environ}
         )

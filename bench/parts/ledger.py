@@ -5,23 +5,26 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
-from time import perf_counter
+from time import perf_counter, process_time, thread_time, time
 from typing import Any
 
 from sqlalchemy import Connection
 
+from bench.parts import asked
 from bench.rig import Rig
-from bench.tables import Table
+from bench.tables import Table, middle
+from lb.adapters.ids import request_id
 from lb.adapters.stores import Store, open_store
+from lb.adapters.stores.adding import add_rows
 from lb.adapters.stores.searches import request, search
-from lb.adapters.stores.statements import add_rows, usage
+from lb.adapters.stores.statements import usage
 from lb.core.book import Row
 from lb.core.ledger import Tokens
 from lb.core.reports import BY, Query
 from lb.core.search import OUTCOMES, Cursor, Search
 
-NOW = 1_800_000_000.0
-DAYS = 90
+NOW = time()
+DAYS = 89  # what is older than 90 is forgotten as soon as a server runs
 BATCH = 20_000
 KEYS, ACCOUNTS, MODELS = 40, 12, 8
 Question = Callable[[Connection], Any]
@@ -29,26 +32,53 @@ Question = Callable[[Connection], Any]
 
 def measure(rig: Rig) -> list[Table]:
     """A million rows (a tenth of them with --quick) in SQLite."""
-    return [asyncio.run(_measured(100_000 if rig.quick else 1_000_000, 40 if rig.quick else 200))]
+    rows, times = (100_000, 40) if rig.quick else (1_000_000, 200)
+    with tempfile.TemporaryDirectory() as folder:
+        tables = asyncio.run(_measured(Path(folder), rows, times))
+        return [*tables, asked.compared(rig, Path(folder, "lb.sqlite3"), rows)]
 
 
-async def _measured(rows: int, times: int) -> Table:
+async def _measured(folder: Path, rows: int, times: int) -> list[Table]:
     table = Table(
         f"The dashboard's questions of {rows:,} requests (SQLite), ms",
         ["", "p50", "p95", "worst", "event loop late by, p99"],
         f"{KEYS} keys, {ACCOUNTS} accounts, {MODELS} models, {DAYS} days; asked {times} times.",
     )
-    with tempfile.TemporaryDirectory() as folder:
-        store = open_store(None, Path(folder))
-        chance = Random(1)
-        for first in range(0, rows, BATCH):
-            batch = [_row(chance, n, rows) for n in range(first, min(rows, first + BATCH))]
-            await store.run(lambda connection, batch=batch: add_rows(connection, batch))
-        for words, question in _questions(chance, rows).items():
-            took, late = await _asked(store, question, times)
-            table.add(words, *(f"{1000 * value:.1f}" for value in (*took, late)))
-        await store.close()
-    return table
+    store = open_store(None, folder)
+    chance = Random(1)
+    for first in range(0, rows, BATCH):
+        batch = [_row(chance, n, rows) for n in range(first, min(rows, first + BATCH))]
+        await store.run(lambda connection, batch=batch: add_rows(connection, batch))
+    for words, question in _questions(chance, rows).items():
+        took, late = await _asked(store, question, times)
+        table.add(words, *(f"{1000 * value:.1f}" for value in (*took, late)))
+    adding = Table("Rows added to it, CPU of a row, µs", ["rows at a time", "", "with its commit"])
+    for number in (20, 200, 2000):
+        each = [await _added(store, chance, number, turn) for turn in range(20)]
+        adding.add(number, *(f"{middle(cost):.1f}" for cost in zip(*each, strict=True)))
+    await store.close()
+    return [table, adding]
+
+
+async def _added(store: Store, chance: Random, number: int, turn: int) -> tuple[float, float]:
+    """CPU µs for each of ``number`` rows of one batch: of the statements, of the whole process.
+
+    A second's worth; each request came up to ten seconds before its row.
+    """
+    batch = [_row(chance, n, number) for n in range(number)]
+    for row in batch:
+        row.at = NOW + turn - 10 * chance.random()
+        row.request_id = request_id(row.at)
+    spent_s: list[float] = []
+
+    def adds(connection: Connection) -> None:
+        began = thread_time()
+        add_rows(connection, batch)
+        spent_s.append(thread_time() - began)
+
+    began = process_time()
+    await store.run(adds)
+    return 1e6 * spent_s[0] / number, 1e6 * (process_time() - began) / number
 
 
 def _row(chance: Random, number: int, rows: int) -> Row:

@@ -7,7 +7,7 @@ from bench.rig import Rig
 from bench.tables import Table, spread
 from lb.core.account import Account, Ask
 from lb.core.events import Measured, Succeeded
-from lb.core.pool import Pool
+from lb.core.pool import LOOK_AT_ALL, Pool
 from lb.core.strategies import STRATEGIES
 from lb.core.windows import Window
 
@@ -54,7 +54,7 @@ def _pool(count: int, strategy: str) -> Pool:
 
 def _timed(pool: Pool, ask: Ask, repeats: int) -> list[float]:
     rng = Random(1)
-    number = 20_000 // len(pool.slots) + 10
+    number = 20 * LOOK_AT_ALL  # a whole number of rounds, each with its look at all
     times = []
     for _ in range(repeats):
         began = perf_counter_ns()

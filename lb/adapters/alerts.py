@@ -7,16 +7,18 @@ are escaped; nothing in them can mention a channel or make a link.
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import msgspec
-import tenacity
 from attrs import define
 
 from lb.adapters.logs import clean
 from lb.core.alerts import Message
 from lb.core.secret import Secret
+
+if TYPE_CHECKING:
+    import tenacity
 
 TRIES = 6
 FIRST_WAIT_S = 1.0  # doubles, with jitter
@@ -52,10 +54,12 @@ class Webhook:
 
     async def send(self, message: Message) -> None:
         """Send one message, in up to TRIES tries. Raises: UnsentError."""
+        import tenacity
+
         body = msgspec.json.encode(FORMATS[self.kind](message))
         backoff = tenacity.wait_random_exponential(self.first_wait_s, LONGEST_WAIT_S)
 
-        def wait_s(state: tenacity.RetryCallState) -> float:
+        def wait_s(state: "tenacity.RetryCallState") -> float:
             error = state.outcome.exception() if state.outcome else None
             told = error.wait_s if isinstance(error, _AgainError) else None
             return backoff(state) if told is None else min(told, LONGEST_WAIT_S)

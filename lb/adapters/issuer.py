@@ -5,12 +5,6 @@ from typing import Any, Final
 
 import aiohttp
 import msgspec
-from tenacity import (
-    AsyncRetrying,
-    retry_if_exception_type,
-    stop_after_attempt,
-    wait_random_exponential,
-)
 
 from lb.core.account import Account
 from lb.core.upstreams.dialect import AGENT
@@ -55,6 +49,13 @@ async def renew(
 
     Raises: RefusedError on the issuer's word; TransientError after ``TRIES``.
     """
+    from tenacity import (
+        AsyncRetrying,
+        retry_if_exception_type,
+        stop_after_attempt,
+        wait_random_exponential,
+    )
+
     attempts = AsyncRetrying(
         stop=stop_after_attempt(TRIES),
         wait=wait_random_exponential(multiplier=0.1, max=1.0),

@@ -66,7 +66,7 @@ def serve(path: Path | None, host: str | None, port: int | None) -> None:
 
     found = config.find(path)
     folder = config.find_folder(found)
-    _serve(loaded(lambda: config.load(found, folder=folder, host=host, port=port, keyed=has_keys)))
+    _serve(lambda: config.load(found, folder=folder, host=host, port=port, keyed=has_keys))
 
 
 @main.command()
@@ -75,7 +75,7 @@ def demo(port: int | None) -> None:
     """Serve five simulated accounts: nothing leaves this machine."""
     from lb import config
 
-    _serve(loaded(lambda: config.load(None, port=port)), asked_for=True)
+    _serve(lambda: config.load(None, port=port), asked_for=True)
 
 
 @main.command()
@@ -143,10 +143,13 @@ for command in (login, group, tell, measure, keys, usage, alerts, top):
     main.add_command(command)
 
 
-def _serve(told: "Config", *, asked_for: bool = False) -> None:
-    from lb import app
-    from lb.cli import words
+def _serve(load: "Callable[[], Config]", *, asked_for: bool = False) -> None:
+    from lb.cli import lean, words
 
+    lean.without_rich()
+    from lb import app
+
+    told = loaded(load)
     for line in words.start(told, asked_for=asked_for, keyed=has_keys(told)):
         click.echo(line)
     try:

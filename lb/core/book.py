@@ -1,9 +1,9 @@
 """The book of open requests: folds facts into rows, and gives away those that ended.
 
-Also what a store keeps of a row, and how rows add up over a day.
+Also what a store keeps of a row.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -127,30 +127,61 @@ def open_of_bytes(data: bytes) -> Book:
         return Book()
 
 
+COLUMNS = (
+    "request_id",
+    "at",
+    "day",
+    "key",
+    "account",
+    "model_asked",
+    "model_served",
+    "effort",
+    "stream",
+    "input_tokens",
+    "cached_tokens",
+    "output_tokens",
+    "reasoning_tokens",
+    "cost_uusd",
+    "attempts",
+    "queue_ms",
+    "ttfb_ms",
+    "total_ms",
+    "outcome",
+    "usage_from",
+)
+"""What a store keeps of a row."""
+
+
+def values(row: Row) -> tuple[Any, ...]:
+    """The row as a store keeps it, in the order of COLUMNS."""
+    tokens = row.tokens
+    return (
+        row.request_id,
+        row.at,
+        day_of(row.at),
+        _name(row.key),
+        _name(row.account),
+        _name(row.model_asked),
+        _name(row.model_served),
+        _name(row.effort),
+        row.stream,
+        tokens.input,
+        tokens.cached,
+        tokens.output,
+        tokens.reasoning,
+        row.cost_uusd,
+        row.attempts,
+        row.queue_ms,
+        row.ttfb_ms,
+        row.total_ms,
+        row.outcome,
+        tokens.source,
+    )
+
+
 def columns(row: Row) -> dict[str, Any]:
     """The row as a store keeps it, column by column."""
-    return {
-        "request_id": row.request_id,
-        "at": row.at,
-        "day": day_of(row.at),
-        "key": _name(row.key),
-        "account": _name(row.account),
-        "model_asked": _name(row.model_asked),
-        "model_served": _name(row.model_served),
-        "effort": _name(row.effort),
-        "stream": row.stream,
-        "input_tokens": row.tokens.input,
-        "cached_tokens": row.tokens.cached,
-        "output_tokens": row.tokens.output,
-        "reasoning_tokens": row.tokens.reasoning,
-        "cost_uusd": row.cost_uusd,
-        "attempts": row.attempts,
-        "queue_ms": row.queue_ms,
-        "ttfb_ms": row.ttfb_ms,
-        "total_ms": row.total_ms,
-        "outcome": row.outcome,
-        "usage_from": row.tokens.source,
-    }
+    return dict(zip(COLUMNS, values(row), strict=True))
 
 
 def _name(text: str) -> str:
@@ -174,19 +205,3 @@ SUMS = (
     "unpriced",
 )
 """What a report adds up; ``unpriced``: requests that used tokens nobody knows the price of."""
-
-
-def daily(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Rows (as ``columns`` gives them) added up per day, key, account and model asked."""
-    sums: dict[tuple[int, str, str, str], dict[str, int]] = {}
-    for row in rows:
-        of = (row["day"], row["key"], row["account"], row["model_asked"])
-        total = sums.setdefault(of, dict.fromkeys(SUMS, 0))
-        total["requests"] += 1
-        unpriced = row["cost_uusd"] is None and row["usage_from"] != "none"
-        total["unpriced"] += unpriced
-        total["cost_uusd"] += row["cost_uusd"] or 0
-        for name in SUMS[1:6]:
-            total[name] += row[name]
-    names = ("day", "key", "account", "model")
-    return [dict(zip(names, of, strict=True)) | total for of, total in sorted(sums.items())]

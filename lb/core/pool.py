@@ -28,7 +28,7 @@ from lb.core.events import (
 from lb.core.health import WELL, State, step
 from lb.core.slot import SERVES, Mishap, Origin, Slot, Verdict, in_order
 from lb.core.strategies import Strategy
-from lb.core.strategies.balanced import balanced, drawn
+from lb.core.strategies.quick import QUICK, Group
 from lb.core.windows import merge
 
 LOOK_AT_ALL = 64  # one pick in so many looks at every account
@@ -60,6 +60,7 @@ class Pool:
     affinity: Affinity = field(factory=Affinity)
     standings: tuple[tuple[Any, ...], ...] | None = None
     _groups: list[list[Slot]] = field(factory=list)
+    _best: Group = field(factory=lambda: Group.of(()))  # of the first of the groups
     _picks: int = 0
 
     def update(self, accounts: Iterable[Account], strategy: Strategy | None = None) -> None:
@@ -94,6 +95,7 @@ class Pool:
             if slot.account.enabled:
                 groups.setdefault(slot.account.priority, []).append(slot)
         self._groups = [groups[priority] for priority in sorted(groups)]
+        self._best = Group.of(self._groups[0] if self._groups else ())
 
     def enabled(self) -> Iterable[Slot]:
         """The slots in use, in order of priority."""
@@ -114,6 +116,7 @@ class Pool:
             if slot.health.state is State.EXHAUSTED and now < slot.health.until:
                 slot.plan_canary(now)
             slot.take(now, self._picks)
+            self._best.picked(slot)
             if slot.probe_until:
                 self.standings = None
         return found
@@ -154,7 +157,7 @@ class Pool:
     ) -> Slot | None:
         """What a look at all would find, without it: a large pool costs what a small one does.
 
-        The conversation's home if it is ready, else the better of two drawn; both in the first
+        The conversation's home if it is ready, else by the strategy's quick way; both in the first
         group. None: look at all. Now and then, too, since only that sees a canary that is due.
         """
         if not self._groups or shunned or ask.order or self._picks % LOOK_AT_ALL == 0:
@@ -165,14 +168,10 @@ class Pool:
             if slot is None or slot.account.priority != group[0].account.priority:
                 return None
             return slot if slot.account.enabled and self._ready(slot, ask, now) else None
-        if ask.bound or len(group) < DRAW_ABOVE or self.strategy is not balanced:
+        quick = QUICK.get(self.strategy)
+        if ask.bound or len(group) < DRAW_ABOVE or quick is None:
             return None
-        pair = drawn(group, ask, rng)
-        return (
-            self.strategy(pair, ask, now, rng)
-            if all(self._ready(slot, ask, now) for slot in pair)
-            else None
-        )
+        return quick(self._best, ask, now, rng, lambda slot: self._ready(slot, ask, now))
 
     def _ready(self, slot: Slot, ask: Ask, now: float) -> bool:
         return slot.judge(ask, now) is Verdict.READY

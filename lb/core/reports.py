@@ -6,6 +6,9 @@ from typing import Final
 
 from attrs import frozen
 
+from lb.core.book import DAY_S, day_of
+
+HOUR_S: Final = 3600
 BY: Final = ("key", "account", "model", "day")
 """What a report can be broken down by."""
 _SPAN = re.compile(r"(\d{1,6})([smhdw])")
@@ -40,3 +43,54 @@ def _read(text: str) -> float:
 def date_of(day: int) -> str:
     """The date of a day counted from 1970-01-01."""
     return (_EPOCH + timedelta(days=day)).isoformat()
+
+
+@frozen
+class Parts:
+    """A query cut into what is added up already and what is not.
+
+    ``days`` and each of ``hours`` count from 1970-01-01 in UTC, the end not among them; ``rows``
+    are in unix seconds. Each instant of the query is in one of them.
+    """
+
+    days: tuple[int | None, int | None]
+    hours: tuple[tuple[int, int], ...]
+    rows: tuple[tuple[float, float], ...]
+
+
+def parts(query: Query, kept_from: int | None) -> Parts:
+    """How to answer ``query``: whole days, whole hours, then single rows.
+
+    The rows of days before ``kept_from`` are gone (None: there are none at all): such a day counts
+    whole, even where the query cuts it.
+    """
+    first, last = _whole_days(query, kept_from)
+    edges: list[tuple[float, float]] = []
+    if query.since is not None and first is not None:
+        edges.append((query.since, min(float(first * DAY_S), query.until or first * DAY_S)))
+    if query.until is not None and last is not None and (first is None or last >= first):
+        edges.append((float(last * DAY_S), query.until))  # else the first edge is it all
+    hours: list[tuple[int, int]] = []
+    rows: list[tuple[float, float]] = []
+    for since, until in edges:
+        begin, end = -int(-since // HOUR_S), int(until // HOUR_S)
+        if begin >= end:
+            rows.append((since, until))
+            continue
+        hours.append((begin, end))
+        rows += [(since, float(begin * HOUR_S)), (float(end * HOUR_S), until)]
+    return Parts((first, last), tuple(hours), tuple(each for each in rows if each[0] < each[1]))
+
+
+def _whole_days(query: Query, kept_from: int | None) -> tuple[int | None, int | None]:
+    """The first whole day, and the day after the last; None where the report has no end."""
+    first = last = None
+    if query.since is not None:
+        first = -int(-query.since // DAY_S)
+        if kept_from is None or day_of(query.since) < kept_from:
+            first = day_of(query.since)
+    if query.until is not None:
+        last = day_of(query.until)
+        if kept_from is None or last < kept_from:
+            last = -int(-query.until // DAY_S)
+    return first, last

@@ -8,7 +8,8 @@ from lb.core.account import Account, Ask
 from lb.core.events import Blocked
 from lb.core.health import OUT_UNTIL, WELL, Health, State
 from lb.core.load import Load
-from lb.core.windows import Window, headroom
+from lb.core.windows import Window
+from lb.core.windows import room as room_of
 
 CANARY_S = 300.0  # an exhausted account is asked again this often at most, while others can serve
 CANARY_SHARE = 20  # ... and about this often within its exhaustion
@@ -86,6 +87,16 @@ class Mishap:
 
 
 @define
+class _Room:
+    """The headroom of some windows, as it is from ``since`` until the next of them starts anew."""
+
+    windows: tuple[Window, ...]
+    share: float
+    since: float
+    until: float
+
+
+@define
 class Counts:
     """Attempts since start."""
 
@@ -112,6 +123,7 @@ class Slot:
     probe_until: float = 0.0
     canary_at: float = 0.0
     measured_at: float = 0.0
+    _room: "_Room | None" = None
 
     def __attrs_post_init__(self) -> None:
         """A new slot may use all the places the account allows."""
@@ -139,9 +151,25 @@ class Slot:
             return Verdict.SECOND
         if now < self.origin.until:
             return Verdict.SECOND
-        if self.windows and headroom(self.windows, now) <= 0.0:
+        if self.windows and self.headroom(now) <= 0.0:
             return Verdict.SECOND
         return Verdict.READY
+
+    def headroom(self, now: float) -> float:
+        """The share left in its tightest window, 0..1; 1 when nothing is known."""
+        return self._room_at(now).share
+
+    def resets_at(self, now: float) -> float:
+        """When the next of its windows starts anew (unix seconds); infinite when none is known."""
+        return self._room_at(now).until
+
+    def _room_at(self, now: float) -> "_Room":
+        """What the windows say, read once for each reading and each reset: every pick asks."""
+        room = self._room
+        if room is None or room.windows is not self.windows or not room.since <= now < room.until:
+            share, until = room_of(self.windows, now)
+            room = self._room = _Room(self.windows, share, now, until)
+        return room
 
     def _never(self, ask: Ask) -> Verdict | None:
         """Why this account is not for such a request, however it fares; None when it is."""

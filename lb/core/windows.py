@@ -1,6 +1,7 @@
 """Usage windows: how much of a quota is used, and when it starts anew."""
 
 from collections.abc import Iterable
+from math import inf
 
 from attrs import frozen
 
@@ -50,9 +51,21 @@ def merge(old: Iterable[Window], new: Iterable[Window]) -> tuple[Window, ...]:
     return tuple(known.values())
 
 
-def headroom(windows: Iterable[Window], now: float) -> float:
-    """The share left in the tightest window, 0..1; 1 when nothing is known."""
-    return max(0.0, min((1.0 - window.used_at(now) for window in windows), default=1.0))
+def room(windows: Iterable[Window], now: float) -> tuple[float, float]:
+    """The headroom, and until when it is that (unix seconds): when the next window starts anew.
+
+    Headroom is the share left in the tightest window, 0..1; 1 when nothing is known. The time is
+    infinite when no reset is known.
+    """
+    least, until = 1.0, inf
+    for window in windows:
+        at = window.resets_at
+        if at is not None:
+            if now >= at:
+                continue  # it started anew: all of it is left
+            until = min(until, at)
+        least = min(least, 1.0 - window.used)
+    return max(0.0, least), until
 
 
 def full_until(windows: Iterable[Window], now: float) -> float | None:

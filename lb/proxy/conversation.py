@@ -13,7 +13,7 @@ import structlog
 from aiohttp import WSMsgType, web
 from attrs import define, evolve, field
 
-from lb.adapters.ids import new_id
+from lb.adapters.ids import new_id, request_id
 from lb.core import sse
 from lb.core.body import Body
 from lb.core.call import Call
@@ -139,8 +139,7 @@ class Conversation:
 
     async def _call(self, body: Body, previous_id: str, turn: Turn) -> Call:
         whole = with_items(body, turn.asked) if previous_id else body
-        request_id = f"req_{new_id()}"
-        call = await self.call_of(whole, request_id)
+        call = await self.call_of(whole, request_id(self.gateway.dispatch.clock.now()))
         session = self._session_of(call.ask.session)
         others = tuple((twin, evolve(ask, session=session)) for twin, ask in call.others)
         ask = evolve(call.ask, session=session)

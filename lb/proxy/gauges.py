@@ -2,10 +2,9 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING
 
 from attrs import define, frozen
-from prometheus_client import CollectorRegistry, Metric, ProcessCollector
-from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily
 
 from lb import __version__
 from lb.core.alerts import Standing
@@ -15,6 +14,9 @@ from lb.proxy.alarms import Alarms
 from lb.proxy.gateway import Gateway
 from lb.proxy.memory import Memory
 from lb.proxy.metrics import OTHER, Labels, Metrics
+
+if TYPE_CHECKING:
+    from prometheus_client import Metric
 
 Sample = tuple[Labels, float]
 
@@ -29,8 +31,10 @@ class House:
     alarms: Alarms
     connections: Callable[[], int]
 
-    def collect(self) -> list[Metric]:
+    def collect(self) -> "list[Metric]":
         """Every metric, as of now."""
+        from prometheus_client import CollectorRegistry, ProcessCollector
+
         found = [*self.metrics.families(), *(gauge.family(self) for gauge in GAUGES)]
         registry = CollectorRegistry(auto_describe=False)
         return found + list(ProcessCollector(registry=registry).collect())
@@ -50,8 +54,10 @@ class Gauge:
     labels: Labels
     read: Callable[[House], Iterable[Sample]]
 
-    def family(self, house: House) -> Metric:
+    def family(self, house: House) -> "Metric":
         """As prometheus-client wants it."""
+        from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily
+
         counts = self.name.endswith("_total")
         kind = CounterMetricFamily if counts else GaugeMetricFamily
         family = kind(self.name, self.text, labels=self.labels)

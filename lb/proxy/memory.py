@@ -197,7 +197,7 @@ class Memory:
 
     async def _feed(self, segment: Path) -> None:
         """Store the rows that ended in ``segment``, then let go of it."""
-        from lb.adapters.stores.statements import add_rows
+        from lb.adapters.stores.adding import add_rows
 
         book, rows = await asyncio.to_thread(replay.fed, segment, self._book)
         if rows:

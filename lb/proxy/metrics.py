@@ -8,10 +8,9 @@ is "other", and what a client names is a label only once an account has answered
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from attrs import define, field
-from prometheus_client import Metric
-from prometheus_client.metrics_core import CounterMetricFamily, HistogramMetricFamily
 
 from lb.core.errors import Problem
 from lb.core.events import Event
@@ -19,6 +18,9 @@ from lb.core.plans import UUSD
 from lb.proxy.attempt import Opened
 from lb.proxy.deliver import Delivery
 from lb.proxy.said import overhead_s
+
+if TYPE_CHECKING:
+    from prometheus_client import Metric
 
 OTHER = "other"
 NONE = "none"  # of a label that does not apply: no key is configured, no account was found
@@ -72,8 +74,10 @@ class Counts:
             rest = (OTHER,) * len(labels)
             values[rest] = values.get(rest, 0) + by
 
-    def family(self) -> Metric:
+    def family(self) -> "Metric":
         """As prometheus-client wants it."""
+        from prometheus_client.metrics_core import CounterMetricFamily
+
         family = CounterMetricFamily(self.name, self.text, labels=self.labels)
         for labels, value in self.values.items():
             family.add_metric(labels, value)
@@ -101,8 +105,10 @@ class Times:
         counts[bisect_left(self.bounds, seconds)] += 1
         self.sums[labels] += seconds
 
-    def family(self) -> Metric:
+    def family(self) -> "Metric":
         """As prometheus-client wants it."""
+        from prometheus_client.metrics_core import HistogramMetricFamily
+
         family = HistogramMetricFamily(self.name, self.text, labels=self.labels)
         for labels, counts in self.values.items():
             total, buckets = 0, []
@@ -216,7 +222,7 @@ class Metrics:
         if hunt.waited_s:
             self.queue.saw((), hunt.waited_s)
 
-    def families(self) -> Iterator[Metric]:
+    def families(self) -> "Iterator[Metric]":
         """Everything, as prometheus-client wants it."""
         self.events.values.clear()
         for (kind, account), number in self._heard.items():

@@ -2,7 +2,7 @@
 
 import os
 
-from lb.adapters.ids import new_id
+from lb.adapters.ids import new_id, request_id
 
 
 def test_ids_are_hexadecimal_and_no_two_alike() -> None:
@@ -20,3 +20,11 @@ def test_a_forked_process_draws_its_own() -> None:
         os._exit(0)
     os.waitpid(child, 0)
     assert os.read(read, 100).decode() != new_id()
+
+
+def test_a_later_request_sorts_behind_and_none_has_the_name_of_another() -> None:
+    made = [request_id(1_800_000_000 + n / 100) for n in range(2_000)]
+    assert made == sorted(made)
+    at_once = {request_id(1_800_000_000.0) for _ in range(2_000)}
+    assert len(at_once) == 2_000
+    assert {len(name) for name in (*made, *at_once)} == {len("req_") + 32}

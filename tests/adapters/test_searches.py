@@ -11,8 +11,8 @@ import pytest
 from sqlalchemy import Connection, text
 
 from lb.adapters.stores import Store, StoreAway, TooSlow
+from lb.adapters.stores.adding import add_rows
 from lb.adapters.stores.searches import _page, request, search
-from lb.adapters.stores.statements import add_rows
 from lb.core.book import Row, columns
 from lb.core.ledger import Tokens
 from lb.core.search import OUTCOMES, Cursor, Search, next_after
@@ -68,6 +68,8 @@ async def found(store: Store, wanted: Search) -> list[dict[str, Any]]:
         Search(key=HOSTILE),
         Search(key="%"),
         Search(account="a", model="o3"),
+        Search(key="alice", account="a", model="o3"),
+        Search(key="bob", model="o3", outcome="completed"),
         Search(outcome="completed"),
         Search(outcome="failed", key="bob"),
         Search(since=NOW - 30, until=NOW - 10),
@@ -129,6 +131,10 @@ async def test_a_question_that_takes_too_long_is_cut_and_nothing_waits_for_it(
         (Search(key="alice"), "ledger_key_at"),
         (Search(account="a"), "ledger_account_at"),
         (Search(model="o3"), "ledger_model_at"),
+        (Search(key="alice", account="a", model="o3"), "ledger_key_at"),
+        (Search(account="a", model="o3"), "ledger_account_at"),
+        (Search(key="alice", outcome="completed"), "ledger_key_at"),
+        (Search(key="alice", outcome="failed"), "ledger_outcome_at"),
         (Search(outcome="failed"), "ledger_outcome_at"),
         (Search(outcome="completed"), "ledger_at"),
     ],
@@ -139,7 +145,7 @@ async def test_every_search_walks_along_an_index(
     store = opened("", tmp_path)
 
     def plan(connection: Connection) -> str:
-        compiled = _page(wanted).compile(
+        compiled = _page(wanted, guesses=True).compile(
             dialect=connection.dialect, compile_kwargs={"literal_binds": True}
         )
         return str(connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {compiled}").all())

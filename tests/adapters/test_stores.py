@@ -13,16 +13,16 @@ import pytest
 from sqlalchemy import Connection, Table, func, inspect, select
 
 from lb.adapters.stores import SCHEMES, Store, StoreAway
+from lb.adapters.stores.adding import add_rows
 from lb.adapters.stores.migrations import HEAD, migrate, settings, version_of
 from lb.adapters.stores.statements import (
-    add_rows,
     forget,
     load_standings,
     save_standings,
     spent,
     usage,
 )
-from lb.adapters.stores.tables import daily, ledger, metadata
+from lb.adapters.stores.tables import ledger, metadata, sums
 from lb.core.book import DAY_S, SUMS, Row
 from lb.core.ledger import Tokens
 from lb.core.limits import Spending
@@ -239,7 +239,7 @@ async def test_reports_on_a_million_rows_are_fast(store: Store) -> None:
             for number in range(5000)
         ]
         await add(store, *rows)
-    assert await counted(store, daily) > 1000
+    assert await counted(store, sums) > 1000
     for query in ({"by": "day"}, {"by": "key", "since": (TODAY + 3.3) * DAY_S}):
         began = time.monotonic()
         told = await report(store, **query)

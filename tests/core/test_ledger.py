@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lb.core.book import Book, columns, daily, open_of_bytes, open_to_bytes
+from lb.core.book import Book, columns, open_of_bytes, open_to_bytes
 from lb.core.events import Spent
 from lb.core.ledger import (
     NO_TOKENS,
@@ -150,13 +150,3 @@ def test_a_row_holds_no_nul_and_no_endless_name() -> None:
     model = columns(row)["model_asked"]
     assert model.startswith("a�b")
     assert len(model) == 200
-
-
-def test_a_day_adds_up() -> None:
-    first = columns(Book().read(story("one"))[0])
-    second = columns(Book().read(story("two"))[0]) | {"cost_uusd": None}
-    (total,) = daily([first, second])
-    assert total["requests"] == 2
-    assert total["attempts"] == 4
-    assert total["output_tokens"] == 40
-    assert (total["cost_uusd"], total["unpriced"]) == (77, 1)

@@ -1,5 +1,7 @@
 """Usage windows: what is left, and how freely it may be spent."""
 
+from math import inf
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,9 +12,9 @@ from lb.core.windows import (
     Window,
     exhausts_at,
     full_until,
-    headroom,
     merge,
     name_of_span,
+    room,
     spend_before_reset,
 )
 from tests.core.happenings import HOUR, NOW
@@ -60,9 +62,9 @@ def test_the_newest_reading_of_each_window_counts() -> None:
 
 
 def test_headroom_is_what_the_tightest_window_leaves() -> None:
-    assert headroom([window(0.2), window(0.9)], NOW) == pytest.approx(0.1)
-    assert headroom([], NOW) == 1.0
-    assert headroom([window(1.4)], NOW) == 0.0
+    assert room([window(0.2), window(0.9)], NOW)[0] == pytest.approx(0.1)
+    assert room([], NOW) == (1.0, inf)
+    assert room([window(1.4)], NOW)[0] == 0.0
 
 
 def test_a_full_account_is_back_when_the_last_full_window_starts_anew() -> None:
@@ -103,7 +105,9 @@ def test_an_exhaustion_ahead_of_the_reset_is_foreseen() -> None:
 
 @given(st.lists(WINDOW, max_size=4), st.floats(NOW - WEEK_S, NOW + WEEK_S))
 def test_whatever_was_read_the_numbers_stay_in_bounds(windows: list[Window], now: float) -> None:
-    assert 0.0 <= headroom(windows, now) <= 1.0
+    share, until = room(windows, now)
+    assert share == max(0.0, min((1.0 - w.used_at(now) for w in windows), default=1.0))
+    assert until > now
     assert 0.0 <= spend_before_reset(windows, now) <= 4.0
     assert (full_until(windows, now) or now + 1) > now
     for each in windows:

@@ -11,7 +11,7 @@ from typing import Any
 import aiohttp
 from sqlalchemy import Connection
 
-from lb.adapters.stores.statements import add_rows
+from lb.adapters.stores.adding import add_rows
 from lb.core import events
 from lb.core.book import DAY_S, Row
 from lb.core.history import BUCKET_S, BUCKETS, History

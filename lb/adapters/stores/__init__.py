@@ -1,7 +1,10 @@
 """Durable facts: a store takes work (a plain function of a connection) and runs it, all or nothing.
 
     tables.py       what there is
-    statements.py   what is asked of it: the same for every store
+    adding.py       rows, and what they add up to
+    statements.py   what else is asked of it: the same for every store
+    searches.py     requests found again
+    reading.py      rows as plain data
     migrations/     how an older one becomes what there is (Alembic), run at start
     sqlite.py       SQLite in ``data_dir``: one writer thread            (default)
     postgresql.py   PostgreSQL, by ``database = "postgresql://..."``

@@ -19,10 +19,11 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
 T = TypeVar("T")
+WAL_TRIES = 50
+WAL_REST_S = 0.1
 STEPS = 20_000  # of SQLite's machine between two looks at the clock: about a millisecond
 _PRAGMAS = (
     "PRAGMA busy_timeout=5000",
-    "PRAGMA journal_mode=WAL",
     "PRAGMA synchronous=NORMAL",
     "PRAGMA journal_size_limit=16777216",
 )
@@ -133,6 +134,15 @@ def _set_up(connection: sqlite3.Connection, _: Any) -> None:
     connection.isolation_level = None  # or the driver begins and commits by rules of its own
     for pragma in _PRAGMAS:
         connection.execute(pragma)
+    for last in range(WAL_TRIES - 1, -1, -1):
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:  # another makes the file: this does not wait
+            if not last or "locked" not in str(error):
+                raise
+            time.sleep(WAL_REST_S)
+        else:
+            return
 
 
 def _begin(connection: "Connection") -> None:

@@ -1,27 +1,21 @@
 """What is asked of a store: plain functions of a connection, run in one transaction each."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
+from operator import itemgetter
 from typing import Any
 
 import msgspec
-from sqlalchemy import (
-    Column,
-    ColumnElement,
-    Connection,
-    Select,
-    case,
-    delete,
-    func,
-    select,
-    union_all,
-)
-from sqlalchemy.sql.expression import literal
+from sqlalchemy import ColumnElement, Connection, Select, case, delete, func, select, union_all
 
+from lb.adapters.stores.reading import rows_of
 from lb.adapters.stores.tables import daily, insert, ledger, standing
-from lb.core.book import DAY_S, SUMS, Row, columns, day_of
-from lb.core.book import daily as added_up
+from lb.adapters.stores.tables import sums as added_up
+from lb.core.book import DAY_S, SUMS, day_of
 from lb.core.limits import Spending
-from lb.core.reports import BY, Query, date_of
+from lb.core.reports import HOUR_S, Query, date_of, parts
+
+IN_FULL = ("day", "key", "account", "model_asked")
+"""What rows that are gone are added up by."""
 
 
 def load_standings(connection: Connection) -> dict[str, dict[str, Any]]:
@@ -42,38 +36,46 @@ def save_standings(connection: Connection, standings: Mapping[str, dict[str, Any
         connection.execute(new.on_conflict_do_update(index_elements=["account"], set_=told), rows)
 
 
-def add_rows(connection: Connection, rows: Iterable[Row]) -> None:
-    """Add rows to the ledger and to the sums of their days; those it has are passed over."""
-    told = [columns(row) for row in rows]
-    if not told:
-        return
-    new = insert(connection, ledger).on_conflict_do_nothing(index_elements=["request_id"])
-    added = set(connection.scalars(new.returning(ledger.c.request_id), told))
-    sums = added_up(row for row in told if row["request_id"] in added)
-    if sums:
-        more = insert(connection, daily)
-        total = {name: daily.c[name] + more.excluded[name] for name in SUMS}
-        keys = ["day", "key", "account", "model"]
-        connection.execute(more.on_conflict_do_update(index_elements=keys, set_=total), sums)
-
-
 def forget(connection: Connection, before_day: int) -> int:
     """Let go of the rows of days before ``before_day``; their sums stay. Says how many."""
-    return connection.execute(delete(ledger).where(ledger.c.day < before_day)).rowcount
+    old = ledger.c.at < before_day * DAY_S
+    kept = select(*(ledger.c[name] for name in IN_FULL), *_counted()).where(old)
+    gone = insert(connection, daily)
+    more = {name: daily.c[name] + gone.excluded[name] for name in SUMS}
+    names = ["day", "key", "account", "model", *SUMS]
+    gone = gone.from_select(names, kept.group_by(*(ledger.c[name] for name in IN_FULL)))
+    connection.execute(gone.on_conflict_do_update(index_elements=names[:4], set_=more))
+    hours = (added_up.c.span_s == HOUR_S) & (added_up.c.number < before_day * (DAY_S // HOUR_S))
+    connection.execute(delete(added_up).where(hours))
+    return connection.execute(delete(ledger).where(old)).rowcount
+
+
+def _counted() -> list[ColumnElement[Any]]:
+    """The sums of rows, in the order of SUMS."""
+    free = (ledger.c.cost_uusd.is_(None)) & (ledger.c.usage_from != "none")
+    told: dict[str, ColumnElement[Any]] = {
+        "requests": func.count(),
+        "cost_uusd": func.sum(func.coalesce(ledger.c.cost_uusd, 0)),
+        "unpriced": func.sum(case((free, 1), else_=0)),
+    }
+    return [(told[name] if name in told else func.sum(ledger.c[name])).label(name) for name in SUMS]
 
 
 def usage(connection: Connection, query: Query) -> dict[str, Any]:
     """The report: totals, then ``rows``, the costliest first (days in their order).
 
-    Whole days come from the sums; only what is cut off at either end is counted row by row, and
-    where those rows are gone already (see retention) the whole day is.
+    Whole days and hours come from the sums; only what is cut off at either end is counted row by
+    row, and where those rows are gone already (see retention) the whole day is.
     """
-    parts = union_all(*_parts(connection, query)).subquery()
-    by = parts.c[query.by]
-    sums = [func.coalesce(func.sum(parts.c[name]), 0).label(name) for name in SUMS]
-    order: Sequence[Any] = (by,) if query.by == "day" else (sums[6].desc(), sums[0].desc(), by)
-    found = connection.execute(select(by.label(query.by), *sums).group_by(by).order_by(*order))
-    rows = [_plain(row._mapping) for row in found]  # noqa: SLF001  # SQLAlchemy's public name
+    found_in = union_all(*_parts(connection, query)).subquery()
+    by = found_in.c[query.by]
+    told = [func.coalesce(func.sum(found_in.c[name]), 0).label(name) for name in SUMS]
+    asked = select(by.label(query.by), *told).group_by(by)
+    rows = [_plain(row) for row in rows_of(connection, asked)]
+    if query.by == "day":
+        rows.sort(key=itemgetter("day"))
+    else:
+        rows.sort(key=lambda row: (-row["cost_uusd"], -row["requests"], row[query.by]))
     totals = {name: sum(row[name] for row in rows) for name in SUMS}
     return {**totals, "by": query.by, "rows": rows}
 
@@ -85,57 +87,41 @@ def _plain(row: Mapping[Any, Any]) -> dict[str, Any]:
 
 
 def _parts(connection: Connection, query: Query) -> list[Select[Any]]:
-    kept_from = connection.scalar(select(func.min(ledger.c.day)))
-    first, last = _whole_days(query, kept_from)
-    whole: list[ColumnElement[bool]] = [literal(value=True)]
-    edges: list[Select[Any]] = []
+    """Each part of a report, in the same columns."""
+    oldest = connection.scalar(select(func.min(ledger.c.at)))
+    cut = parts(query, None if oldest is None else day_of(oldest))
+    first, last = cut.days
+    return [
+        _summed(query.by, DAY_S, first, last),
+        *(_summed(query.by, HOUR_S, *each) for each in cut.hours),
+        *(_rows(query.by, *each) for each in cut.rows),
+    ]
+
+
+def _summed(by: str, span_s: int, first: int | None, last: int | None) -> Select[Any]:
+    """Whole days or hours."""
+    kind = "account" if by == "day" else by  # of all kinds the one with the fewest names
+    day = added_up.c.number if span_s == DAY_S else added_up.c.number // (DAY_S // HOUR_S)
+    name: ColumnElement[Any] = day if by == "day" else added_up.c.name
+    found = select(name.label(by), *(added_up.c[each] for each in SUMS))
+    found = found.where(added_up.c.kind == kind, added_up.c.span_s == span_s)
     if first is not None:
-        whole.append(daily.c.day >= first)
-        edges.append(_rows(query.since, min(first * DAY_S, query.until or first * DAY_S)))
-    if last is not None:
-        whole.append(daily.c.day < last)
-    if last is not None and (first is None or last >= first):  # else the first edge is it all
-        edges.append(_rows(last * DAY_S, query.until))
-    names = (*BY, *SUMS)
-    in_days = [daily.c.day, daily.c.key, daily.c.account, daily.c.model]
-    by_name: dict[str, Column[Any]] = {column.name: column for column in in_days}
-    days = select(*(by_name.get(name, daily.c[name]) for name in names)).where(*whole)
-    return [days, *edges]
+        found = found.where(added_up.c.number >= first)
+    return found if last is None else found.where(added_up.c.number < last)
 
 
-def _whole_days(query: Query, kept_from: int | None) -> tuple[int | None, int | None]:
-    """The first whole day, and the day after the last; None where the report has no end."""
-    first = last = None
-    if query.since is not None:
-        first = -int(-query.since // DAY_S)
-        if kept_from is None or day_of(query.since) < kept_from:
-            first = day_of(query.since)
-    if query.until is not None:
-        last = day_of(query.until)
-        if kept_from is None or last < kept_from:
-            last = -int(-query.until // DAY_S)
-    return first, last
-
-
-def _rows(since: float | None, until: float | None) -> Select[Any]:
-    """Rows of the ledger in the columns of the sums."""
-    free = (ledger.c.cost_uusd.is_(None)) & (ledger.c.usage_from != "none")
-    told: dict[str, ColumnElement[Any]] = {
-        "model": ledger.c.model_asked,
-        "requests": literal(1),
-        "cost_uusd": func.coalesce(ledger.c.cost_uusd, 0),
-        "unpriced": case((free, 1), else_=0),
-    }
-    chosen = [(told[name] if name in told else ledger.c[name]).label(name) for name in (*BY, *SUMS)]
-    found = select(*chosen)
-    if since is not None:
-        found = found.where(ledger.c.at >= since)
-    return found if until is None else found.where(ledger.c.at < until)
+def _rows(by: str, since: float, until: float) -> Select[Any]:
+    """Rows of the ledger, added up."""
+    name = ledger.c.model_asked if by == "model" else ledger.c[by]
+    found = select(name.label(by), *_counted()).where(ledger.c.at >= since, ledger.c.at < until)
+    return found.group_by(name)
 
 
 def spent(connection: Connection, since: float) -> list[Spending]:
     """What each key has used since the start of a day (unix seconds)."""
-    tokens = func.sum(daily.c.input_tokens + daily.c.output_tokens)
-    sums = (func.sum(daily.c.requests), tokens, func.sum(daily.c.cost_uusd))
-    asked = select(daily.c.key, *sums).where(daily.c.day >= day_of(since)).group_by(daily.c.key)
+    tokens = func.sum(added_up.c.input_tokens + added_up.c.output_tokens)
+    told = (func.sum(added_up.c.requests), tokens, func.sum(added_up.c.cost_uusd))
+    asked = select(added_up.c.name, *told).group_by(added_up.c.name)
+    asked = asked.where(added_up.c.kind == "key", added_up.c.span_s == DAY_S)
+    asked = asked.where(added_up.c.number >= day_of(since))
     return [Spending(key, *map(int, numbers)) for key, *numbers in connection.execute(asked)]

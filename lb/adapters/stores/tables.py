@@ -14,8 +14,11 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
+    inspect,
     text,
 )
+
+from lb.core.book import SUMS
 
 metadata = MetaData()
 
@@ -53,13 +56,33 @@ ledger = Table(
     Column("outcome", Text, nullable=False),
     Column("usage_from", Text, nullable=False),
     Index("ledger_at", "at"),
-    Index("ledger_day", "day"),
-    Index("ledger_key_at", "key", "at"),
-    Index("ledger_account_at", "account", "at"),
+    # what else one looks for stands behind ``at``, so that a search reads only rows it wants
+    Index("ledger_key_at", "key", "at", "model_asked", "account"),
+    Index("ledger_account_at", "account", "at", "model_asked"),
     Index("ledger_model_at", "model_asked", "at"),
-    Index("ledger_outcome_at", "outcome", "at", sqlite_where=_RARE, postgresql_where=_RARE),
 )
 """One row for each admitted request that ended."""
+_rare = Index("ledger_outcome_at", ledger.c.outcome, ledger.c.at, sqlite_where=_RARE)
+
+
+def _sums() -> list[Column[int]]:
+    return [Column(name, BigInteger, nullable=False) for name in SUMS]
+
+
+sums = Table(
+    "sums",
+    metadata,
+    Column("kind", Text, primary_key=True),  # key, account or model
+    Column("span_s", Integer, primary_key=True, autoincrement=False),  # an hour's or a day's
+    Column("number", Integer, primary_key=True, autoincrement=False),  # in UTC, from 1970-01-01
+    Column("name", Text, primary_key=True),
+    *_sums(),
+    sqlite_with_rowid=False,
+)
+"""The ledger added up, in the transaction that adds its rows: what reports are made of.
+
+Days outlive the rows, hours do not.
+"""
 
 daily = Table(
     "daily",
@@ -68,13 +91,9 @@ daily = Table(
     Column("key", Text, primary_key=True),
     Column("account", Text, primary_key=True),
     Column("model", Text, primary_key=True),
-    Column("requests", BigInteger, nullable=False),
-    Column("attempts", BigInteger, nullable=False),
-    *(Column(name, BigInteger, nullable=False) for name in _COUNTS),
-    Column("cost_uusd", BigInteger, nullable=False),
-    Column("unpriced", BigInteger, nullable=False),
+    *_sums(),
 )
-"""The ledger added up, in the transaction that adds its rows: it outlives them."""
+"""What rows that are gone came to, each key with each account and model: sums can be made anew."""
 
 client_keys = Table(
     "client_keys",
@@ -103,3 +122,16 @@ def insert(connection: Connection, table: Table) -> Any:
     from sqlalchemy.dialects.sqlite import insert as of_sqlite
 
     return of_sqlite(table)
+
+
+def is_empty(connection: Connection) -> bool:
+    """Whether the store has none of the tables yet."""
+    there = inspect(connection)
+    return not any(there.has_table(table.name) for table in metadata.sorted_tables)
+
+
+def create(connection: Connection) -> None:
+    """Make every table in an empty store."""
+    if connection.dialect.name == "postgresql":  # said here: it would import its dialect for SQLite
+        _rare.dialect_options["postgresql"]["where"] = _RARE
+    metadata.create_all(connection, checkfirst=False)

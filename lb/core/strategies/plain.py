@@ -1,18 +1,39 @@
 """The strategies that follow one rule each."""
 
-from collections.abc import Sequence
-from math import inf
+from collections.abc import Callable, Sequence
 from random import Random
 
-from lb.core import windows
 from lb.core.account import Ask
 from lb.core.slot import Slot
+
+Order = Callable[[Slot], tuple[float, ...]]
+"""Whose is smallest is chosen."""
+
+
+def by_load(now: float) -> Order:
+    """The fewest in flight for its weight; among equals the one that waited longest."""
+    del now
+    return lambda slot: (slot.in_flight / slot.account.weight, slot.picked)
+
+
+def by_headroom(now: float) -> Order:
+    """The largest share left in its tightest window; among equals the least busy."""
+    return lambda slot: (
+        -slot.headroom(now),
+        slot.in_flight / slot.account.weight,
+        slot.picked,
+    )
+
+
+def by_reset(now: float) -> Order:
+    """The soonest reset; among equals the least busy."""
+    return lambda slot: (slot.resets_at(now), slot.in_flight, slot.picked)
 
 
 def least_loaded(slots: Sequence[Slot], ask: Ask, now: float, rng: Random) -> Slot:
     """The fewest in flight for its weight; among equals the one that waited longest."""
-    del ask, now, rng
-    return min(slots, key=lambda slot: (slot.in_flight / slot.account.weight, slot.picked))
+    del ask, rng
+    return min(slots, key=by_load(now))
 
 
 def round_robin(slots: Sequence[Slot], ask: Ask, now: float, rng: Random) -> Slot:
@@ -36,24 +57,10 @@ def fill_first(slots: Sequence[Slot], ask: Ask, now: float, rng: Random) -> Slot
 def headroom(slots: Sequence[Slot], ask: Ask, now: float, rng: Random) -> Slot:
     """The largest share left in its tightest window; among equals the least busy."""
     del ask, rng
-    return max(
-        slots,
-        key=lambda slot: (
-            windows.headroom(slot.windows, now),
-            -slot.in_flight / slot.account.weight,
-            -slot.picked,
-        ),
-    )
+    return min(slots, key=by_headroom(now))
 
 
 def reset_first(slots: Sequence[Slot], ask: Ask, now: float, rng: Random) -> Slot:
     """The one whose quota starts anew soonest: what is left there would be lost."""
     del ask, rng
-
-    def resets_at(slot: Slot) -> float:
-        return min(
-            (w.resets_at for w in slot.windows if w.resets_at is not None and w.resets_at > now),
-            default=inf,
-        )
-
-    return min(slots, key=lambda slot: (resets_at(slot), slot.in_flight, slot.picked))
+    return min(slots, key=by_reset(now))

@@ -2,28 +2,32 @@
 
 import asyncio
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from aiohttp import web
 from attrs import frozen
-from prometheus_client import Metric
-from prometheus_client.exposition import choose_encoder
 
 from lb.web.keys import DOORMAN, HOUSE
+
+if TYPE_CHECKING:
+    from prometheus_client import Metric
 
 
 @frozen
 class _Collected:
     """What was collected on the loop, to be written in a thread."""
 
-    families: tuple[Metric, ...]
+    families: "tuple[Metric, ...]"
 
-    def collect(self) -> Iterable[Metric]:
+    def collect(self) -> "Iterable[Metric]":
         """As a registry does."""
         return self.families
 
 
 async def metrics(request: web.Request) -> web.Response:
     """Every metric, in the format the scraper accepts."""
+    from prometheus_client.exposition import choose_encoder
+
     request.app[DOORMAN][0].check_admin(request)
     collected = _Collected(tuple(request.app[HOUSE].collect()))
     encode, content_type = choose_encoder(request.headers.get("Accept", ""))
