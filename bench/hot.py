@@ -31,12 +31,12 @@ SHAPES = {
 _OBSERVED = """
 import cProfile, signal, sys
 sys.path[0] = {tree!r}
-from lb import app, config
+from lb import app_serve, config
 from pathlib import Path
 profile = cProfile.Profile()
 signal.signal(signal.SIGPROF, lambda *_: profile.enable())
 signal.signal(signal.SIGUSR2, lambda *_: profile.disable())
-app.serve(config.load(Path({config!r})))
+app_serve.serve(config.load(Path({config!r})))
 profile.disable()
 profile.dump_stats({out!r})
 """

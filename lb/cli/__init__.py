@@ -47,6 +47,24 @@ FAULTS = {
     errno.EADDRNOTAVAIL: "this machine has no such address",
 }
 
+class _Workers(click.ParamType):
+    """A number of processes, or auto."""
+
+    name = "integer or auto"
+
+    def convert(
+        self, value: str, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int:
+        """The number; auto is one for each core."""
+        from lb.config.cores import LARGEST, usable_cores
+
+        if value == "auto":
+            return usable_cores()
+        if not value.isdecimal() or not 1 <= int(value) <= LARGEST:
+            self.fail(f"{value!r} is neither auto nor a number from 1 to {LARGEST}", param, ctx)
+        return int(value)
+
+
 with_port = click.option("--port", type=click.IntRange(0, 65535), help="Overrules the file.")
 
 
@@ -60,13 +78,15 @@ def main() -> None:
 @with_config
 @click.option("--host", help="Overrules the file.")
 @with_port
-def serve(path: Path | None, host: str | None, port: int | None) -> None:
+@click.option("--workers", type=_Workers(), help="Processes that serve; auto: one a core.")
+def serve(path: Path | None, host: str | None, port: int | None, workers: int | None) -> None:
     """Serve the accounts of accounts.toml and accounts.d; without any, five simulated ones."""
     from lb import config
 
     found = config.find(path)
     folder = config.find_folder(found)
-    _serve(loaded(lambda: config.load(found, folder=folder, host=host, port=port, keyed=has_keys)))
+    told = {"host": host, "port": port, "workers": workers}
+    _serve(loaded(lambda: config.load(found, folder=folder, keyed=has_keys, **told)))
 
 
 @main.command()
@@ -144,13 +164,13 @@ for command in (login, group, tell, measure, keys, usage, alerts, top):
 
 
 def _serve(told: "Config", *, asked_for: bool = False) -> None:
-    from lb import app
+    from lb import app_serve
     from lb.cli import words
 
     for line in words.start(told, asked_for=asked_for, keyed=has_keys(told)):
         click.echo(line)
     try:
-        app.serve(told)
+        app_serve.serve(told)
     except OSError as error:
         if error.errno not in FAULTS:
             raise

@@ -50,7 +50,7 @@ def server(text: ServerText, checks: Checks) -> Server:
     plain = given(
         text,
         *("host", "port", "max_body_mb", "keepalive_s", "patience_s", "drain_s", "deadline_s"),
-        *("tell_account", "seal_logins", "log", "log_level", "error_dialect"),
+        *("tell_account", "seal_logins", "log", "log_level", "error_dialect", "workers"),
     )
     if text.data_dir is not None:
         plain["data_dir"] = checks.folder / expanded(text.data_dir)

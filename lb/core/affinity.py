@@ -88,6 +88,11 @@ def anchors_of(headers: Mapping[str, str], body: Body) -> tuple[tuple[str, ...],
     return tuple(anchors), bound
 
 
+def is_state(name: str) -> bool:
+    """Whether ``name`` is of something an account stores, for longer than it caches prompts."""
+    return name.startswith(_STATE)
+
+
 @define
 class Affinity:
     """Remembers owners: bounded in number, forgotten after PIN_S (STATE_S) unless seen again."""
@@ -106,9 +111,14 @@ class Affinity:
     def pin(self, client: str, names: Iterable[str], account: str, now: float) -> None:
         """``account`` owns ``names`` from now on."""
         for name in names:
-            key = _key(client, name)
-            self._pins[key] = (account, now + (STATE_S if name.startswith(_STATE) else PIN_S))
-            self._pins.move_to_end(key)
+            self._put(_key(client, name), account, now + (STATE_S if is_state(name) else PIN_S))
+        self._trim()
+
+    def _put(self, key: bytes, account: str, until: float) -> None:
+        self._pins[key] = (account, until)
+        self._pins.move_to_end(key)
+
+    def _trim(self) -> None:
         while len(self._pins) > self.most:
             self._pins.popitem(last=False)
 

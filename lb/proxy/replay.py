@@ -47,6 +47,20 @@ def past(journal: Journal) -> Past:
     return Past(book, tuple(later.open.values()), events, died_at)
 
 
+def rest(journal: Journal) -> tuple[list[Row], list[dict[str, Any]]]:
+    """All that is in the journal of a worker there is no more: its rows, the open ones ended as
+    interrupted, and the events of accounts as data.
+    """
+    left = past(journal)
+    book, rows = left.book.copy(), list[Row]()
+    for segment in journal.ended():
+        rows += book.read(facts(segment))
+    for row in book.open.values():
+        row.take(row.interrupted(max(row.at, left.died_at)))
+        rows.append(row)
+    return rows, left.events
+
+
 def facts(segment: Path) -> Iterator[Fact]:
     """The facts of the ledger in a segment, in order."""
     for line in lines(segment):
