@@ -1,6 +1,5 @@
 """Config -> a running server; the only file that knows every part."""
 
-import asyncio
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial

@@ -125,8 +125,10 @@ class Supervisor:
             self._stillborn = 0
             if self._said:
                 _log.info("worker_started", worker=child.number, pid=child.pid)
-            elif len(self.children) == self.post.place.count == sum(
-                each.served for each in self.children.values()
+            elif (
+                len(self.children)
+                == self.post.place.count
+                == sum(each.served for each in self.children.values())
             ):
                 self._said = True
                 config = self.post.config

@@ -6,6 +6,7 @@ Whatever takes time to import is imported where it is used: ``lb --help`` answer
 
 import errno
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
@@ -47,22 +48,16 @@ FAULTS = {
     errno.EADDRNOTAVAIL: "this machine has no such address",
 }
 
-class _Workers(click.ParamType):
-    """A number of processes, or auto."""
 
-    name = "integer or auto"
+def _number_of_workers(_: click.Context, __: click.Parameter, value: str | None) -> int | None:
+    """A number of processes; auto is one for each core."""
+    from lb.config.cores import LARGEST, usable_cores
 
-    def convert(
-        self, value: str, param: click.Parameter | None, ctx: click.Context | None
-    ) -> int:
-        """The number; auto is one for each core."""
-        from lb.config.cores import LARGEST, usable_cores
-
-        if value == "auto":
-            return usable_cores()
-        if not value.isdecimal() or not 1 <= int(value) <= LARGEST:
-            self.fail(f"{value!r} is neither auto nor a number from 1 to {LARGEST}", param, ctx)
-        return int(value)
+    if value is None or value == "auto":
+        return None if value is None else usable_cores()
+    if not value.isdecimal() or not 1 <= int(value) <= LARGEST:
+        raise click.BadParameter(f"{value!r} is neither auto nor a number from 1 to {LARGEST}")
+    return int(value)
 
 
 with_port = click.option("--port", type=click.IntRange(0, 65535), help="Overrules the file.")
@@ -78,15 +73,20 @@ def main() -> None:
 @with_config
 @click.option("--host", help="Overrules the file.")
 @with_port
-@click.option("--workers", type=_Workers(), help="Processes that serve; auto: one a core.")
+@click.option(
+    "--workers",
+    metavar="N|auto",
+    callback=_number_of_workers,
+    help="Processes that serve; auto: one for each core. Overrules the file.",
+)
 def serve(path: Path | None, host: str | None, port: int | None, workers: int | None) -> None:
     """Serve the accounts of accounts.toml and accounts.d; without any, five simulated ones."""
     from lb import config
 
     found = config.find(path)
     folder = config.find_folder(found)
-    told = {"host": host, "port": port, "workers": workers}
-    _serve(loaded(lambda: config.load(found, folder=folder, keyed=has_keys, **told)))
+    load = partial(config.load, found, folder=folder, keyed=has_keys)
+    _serve(loaded(partial(load, host=host, port=port, workers=workers)))
 
 
 @main.command()

@@ -136,6 +136,11 @@ class Family:
                 self.limits.holds(worker, tiding.now)
             case Used():
                 self.limits.of(tiding.key).take_up(tiding, self.clock.now())
+            case _:
+                self._hear_news(worker, tiding)
+
+    def _hear_news(self, worker: int, tiding: Tiding) -> None:
+        match tiding:
             case Ended():
                 self.on_ended(tiding.requests, tiding.failed)
             case Listed():

@@ -1,6 +1,7 @@
 """What workers left that there are no more: fewer are wanted now, or none besides the one."""
 
 import asyncio
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +52,7 @@ class Heritage:
         while self._left:
             journal, rows = self._left[0]
             if rows:
-                await store.run(lambda connection, rows=rows: add_rows(connection, rows))
+                await store.run(partial(add_rows, rows=rows))
             await asyncio.to_thread(journal.remove)
             del self._left[0]
 

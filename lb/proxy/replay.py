@@ -48,8 +48,9 @@ def past(journal: Journal) -> Past:
 
 
 def rest(journal: Journal) -> tuple[list[Row], list[dict[str, Any]]]:
-    """All that is in the journal of a worker there is no more: its rows, the open ones ended as
-    interrupted, and the events of accounts as data.
+    """The rows and events (as data) in the journal of a worker there is no more.
+
+    Requests that were open end as interrupted.
     """
     left = past(journal)
     book, rows = left.book.copy(), list[Row]()

@@ -8,6 +8,7 @@ from attrs import frozen
 from prometheus_client import Metric
 from prometheus_client.exposition import choose_encoder
 
+from lb.web.admin.together import all_metrics
 from lb.web.keys import DOORMAN, HOUSE
 
 
@@ -25,7 +26,7 @@ class _Collected:
 async def metrics(request: web.Request) -> web.Response:
     """Every metric, in the format the scraper accepts."""
     request.app[DOORMAN][0].check_admin(request)
-    collected = _Collected(tuple(request.app[HOUSE].collect()))
+    collected = _Collected(tuple(await all_metrics(request.app[HOUSE])))
     encode, content_type = choose_encoder(request.headers.get("Accept", ""))
     body = await asyncio.to_thread(encode, collected)
     return web.Response(body=body, headers={"Content-Type": content_type})
