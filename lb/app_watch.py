@@ -13,7 +13,7 @@ from lb.adapters import tracing
 from lb.adapters.alerts import Webhook
 from lb.adapters.clock import Clock
 from lb.config import Alerts, Config
-from lb.core.events import Event, Measured
+from lb.core.events import Event
 from lb.proxy.alarms import Alarms
 from lb.proxy.family import Family
 from lb.proxy.gateway import Gateway
@@ -53,8 +53,8 @@ class Ears:
         self.histories.heard(event, self.clock.now())
         self.metrics.heard(event)
         publish(self.listeners, event, changed=changed)
-        if self.family is not None and (changed or isinstance(event, Measured)):
-            self.family.happened(event)
+        if self.family is not None:
+            self.family.happened(event, changed=changed)
 
     def overheard(self, event: Event, *, changed: bool) -> None:
         """Something happened to an account at another worker, which keeps and counts it."""

@@ -7,8 +7,6 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-import aiohttp
-
 from tests.adapters.issuing import HOUR, jwt, save
 from tests.clients import asking, until
 from tests.conftest import Scripted
@@ -141,8 +139,10 @@ async def test_the_owner_of_an_answer_is_known_everywhere_before_its_client_can_
     tmp_path: Path, scripted: Scripted
 ) -> None:
     upstreams = await scripted(2)
-    bob = ALICE.replace("alice", "bob").replace(KEY, "x").replace(
-        sha256(KEY.encode()).hexdigest(), sha256(b"lb-bob").hexdigest()
+    bob = (
+        ALICE.replace("alice", "bob")
+        .replace(KEY, "x")
+        .replace(sha256(KEY.encode()).hexdigest(), sha256(b"lb-bob").hexdigest())
     )
     accounts = {"a": upstreams[0].url, "b": upstreams[1].url}
     path = written(tmp_path, accounts, extra=ALICE + bob)

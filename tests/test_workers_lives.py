@@ -11,6 +11,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from bench.processes import tree
 from tests.clients import Answer, asking, client, taken, until
 from tests.conftest import Scripted
 from tests.databases import rows_in
@@ -99,9 +100,7 @@ async def test_a_killed_worker_is_started_again_and_takes_nothing_of_the_others_
         assert (await fresh.ask(asking())).status == 200
         told = await other.get("/admin/status")
         assert told["accounts"][0]["in_flight"] == 0
-        outcomes = Counter(
-            row["outcome"] for row in (await fresh.get("/admin/requests"))["data"]
-        )
+        outcomes = Counter(row["outcome"] for row in (await fresh.get("/admin/requests"))["data"])
         assert outcomes == {"completed": len(done) + 2, "interrupted": 1}
 
 
@@ -214,7 +213,6 @@ async def test_one_worker_is_a_server_as_ever(tmp_path: Path, upstream: Upstream
         while b'"serving"' not in (line := await process.stderr.readline()):
             assert process.returncode is None
     assert b"workers" not in line
-    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
-    assert not children.exists() or children.read_text() == ""
+    assert tree(process.pid) == [process.pid]
     process.send_signal(signal.SIGTERM)
     assert await process.wait() == 0

@@ -48,11 +48,14 @@ class Changes:
     _others: list[Tiding] = field(factory=list)
     _nudged: bool = False
 
-    def happened(self, event: Event) -> None:
-        """Something happened to an account."""
+    def happened(self, event: Event, *, soon: bool = True) -> None:
+        """Something happened to an account; ``soon``: how it stands has changed."""
         self._events.append(event_to_data(event))
-        self._nudged = True
-        self.nudge(soon=True)
+        if soon:
+            self._nudged = True
+            self.nudge(soon=True)
+        elif not self._nudged:
+            self._nudge()
 
     def moved(self, slot: "Slot") -> None:
         """A request has begun or ended at an account."""

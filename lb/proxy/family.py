@@ -16,7 +16,7 @@ from lb.adapters import logs
 from lb.adapters.clock import Clock
 from lb.adapters.shared import Place, Shared, open_shared
 from lb.core.changes import Changes
-from lb.core.events import Event
+from lb.core.events import Event, Measured
 from lb.core.limits import Limits
 from lb.core.memory import event_of_data, restore, standing
 from lb.core.pool import Pool
@@ -38,6 +38,7 @@ from lb.core.tidings import (
 
 Question = Callable[[Any], Awaitable[Any]]
 PIECE: Final = 2000  # pins told at a time: neither side is kept from its requests for long
+READINGS_S: Final = 1.0  # between two that are told of an account
 CATCH_UP_S: Final = 2.0  # for each answer, at the start
 HERE_S: Final = 0.25  # how long a busy sibling is waited for where state has no known owner
 _STATE: Final = frozenset({"previous_response_id"})
@@ -78,6 +79,7 @@ class Family:
     questions: dict[str, Question] = field(factory=dict)
     watches: Callable[[], bool] = lambda: False
     watchers: set[int] = field(factory=set)
+    _readings: dict[str, Measured] = field(factory=dict)
     _pieces: dict[int, list[tuple[bytes, str, float]]] = field(factory=dict)
 
     @classmethod
@@ -96,9 +98,23 @@ class Family:
 
     # what is told
 
-    def happened(self, event: Event) -> None:
-        """An event of an account that the others must know."""
-        self.changes.happened(event)
+    def happened(self, event: Event, *, changed: bool) -> None:
+        """An event of an account: told at once if it changed how the account stands.
+
+        Readings of usage windows come with every answer; each account's newest is told now and
+        then.
+        """
+        if changed:
+            self.changes.happened(event)
+        elif isinstance(event, Measured):
+            if not self._readings:
+                asyncio.get_running_loop().call_later(READINGS_S, self._tell_readings)
+            self._readings[event.account] = event
+
+    def _tell_readings(self) -> None:
+        readings, self._readings = self._readings, {}
+        for event in readings.values():
+            self.changes.happened(event, soon=False)
 
     def listed(self, row: dict[str, Any]) -> None:
         """A request is over; told where somebody watches."""
