@@ -21,7 +21,7 @@ def allowed(pids: Iterable[int], share: float) -> Iterator[str]:
     """While each of ``pids`` may use ``share`` of a core; gives how that is seen to."""
     pids = list(pids)
     with ExitStack() as stack:
-        for root in _ROOTS:
+        for root in (each for each in _ROOTS if (each / "cgroup.procs").exists()):
             try:
                 for pid in pids:
                     stack.enter_context(_quota(root, pid, share))
@@ -44,8 +44,10 @@ def _quota(root: Path, pid: int, share: float) -> Iterator[None]:
         if (group / "cpu.cfs_quota_us").exists():
             (group / "cpu.cfs_period_us").write_text(str(PERIOD_US))
             (group / "cpu.cfs_quota_us").write_text(str(quota_us))
+        elif (group / "cpu.max").exists():
+            (group / "cpu.max").write_text(f"{quota_us} {PERIOD_US}")
         else:
-            (group / "cpu.max").write_text(f"{quota_us} {PERIOD_US}")  # no O_CREAT in a cgroup
+            raise OSError(f"{root} rations no time")
         (group / "cgroup.procs").write_text(str(pid))
         yield
     finally:

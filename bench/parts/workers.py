@@ -39,13 +39,14 @@ def measure(rig: Rig) -> list[Table]:
             for number in NUMBERS if each % 2 else reversed(NUMBERS):
                 family = families[number]
                 before = _served(family)
-                with _each_alike(family) as how:
+                with _each_alike(family) as told:
                     reading = rig.load(family, body, *words)
+                how = told
                 if each:  # the first round only warms up
                     found[number].append(reading)
                     if number > 1:
                         served = [n - before.get(pid, 0) for pid, n in _served(family).items()]
-                        evenness.append(min(served) / max(1, max(served)))
+                        evenness.append(min(served) / max(1, *served))
     return [_table(found, evenness, how)]
 
 
@@ -53,9 +54,9 @@ def _table(found: dict[int, list[Reading]], evenness: list[float], how: str) -> 
     table = Table(
         f"Workers (JSON, {CONNECTIONS} at a time)",
         ["", "answers a second", "ratio", "CPU per request, µs", "ratio", "p99, ms"],
-        f"Each worker has {how}; load and upstream have the rest. Ratios are medians of the rounds'."
-        f" Of two workers the one with less to do answered {middle(evenness):.2f} of what the other"
-        " did (the kernel spreads connections by chance).",
+        f"Each worker has {how}; load and upstream have the rest. Ratios are medians of the"
+        f" rounds'. Of two workers the one with less to do answered {middle(evenness):.2f} of what"
+        " the other did (the kernel spreads connections by chance).",
     )
     rates = {number: [reading.per_s for reading in found[number]] for number in NUMBERS}
     cpu = {number: [reading.cpu_each_us for reading in found[number]] for number in NUMBERS}
