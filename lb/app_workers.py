@@ -15,6 +15,7 @@ import shutil
 import signal
 import socket
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -209,6 +210,9 @@ def supervise(config: Config) -> None:
     """
     for name in _AHEAD:
         importlib.import_module(name)
+    for thread in threading.enumerate():  # of a store that was looked into; it has been closed
+        if thread is not threading.current_thread():
+            thread.join(1.0)
     server = config.server
     with contextlib.ExitStack() as stack:
         held = hold(server.host, server.port)

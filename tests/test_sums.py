@@ -1,7 +1,6 @@
 """The metrics of several workers as one."""
 
 import re
-from pathlib import Path
 
 import pytest
 from prometheus_client import Metric
@@ -65,8 +64,3 @@ async def test_counters_and_histograms_add_up_label_by_label(
     assert {key: three[key] for key in counted} == {key: 3 * one[key] for key in counted}
     empty = sums.whole(Metrics().families(), [told])
     assert sum(len(family.samples) for family in empty) > 20, "what only others counted is told"
-
-
-def test_where_metrics_are_told_of_workers_it_says_how() -> None:
-    text = (Path(__file__).parent.parent / "docs/metrics.md").read_text()
-    assert "With several workers" in text

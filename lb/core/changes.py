@@ -30,15 +30,21 @@ if TYPE_CHECKING:
     from lb.core.slot import Slot
 
 
-def _nothing(*, soon: bool) -> None:
+def _nothing(*, soon: bool = False) -> None:
     del soon
 
 
 @define(eq=False)
 class Changes:
-    """``nudge`` is called once something is to be told; ``soon``: it should not wait for more."""
+    """``nudge`` is called once something is to be told; ``soon``: it should not wait for more.
+
+    ``lay`` puts what is pressing where the others find it now, ``look`` takes up what they put.
+    """
 
     nudge: Callable[..., None] = _nothing
+    lay: Callable[[], None] = _nothing
+    look: Callable[[], None] = _nothing
+    number: int = 0  # of the last Holds
     _events: list[dict[str, Any]] = field(factory=list)
     _slots: dict[str, "Slot"] = field(factory=dict)
     _meters: "dict[str, SharedMeter]" = field(factory=dict)
@@ -105,28 +111,32 @@ class Changes:
         self._nudged = True
         self.nudge(soon=False)
 
-    def taken(self) -> list[Tiding]:
-        """All there is to tell, which is known from now on.
-
-        Pins go before everything else: a client may act on its answer at once.
-        """
-        self._nudged = False
+    def pressing(self) -> list[Tiding]:
+        """Of what there is to tell, what others may look for at any moment: owners, and limits."""
         told: list[Tiding] = []
         if self._pins:
             told.append(Pinned([(key, *owner) for key, owner in self._pins.items()]))
             self._pins = {}
+        if self._meters:
+            self.number += 1
+            held = {name: meter.own for name, meter in self._meters.items()}
+            told.append(Holds(self.number, held))
+            self._meters = {}
+        if self._used:
+            told += (Used(key, *numbers) for (key, _), numbers in self._used.items())
+            self._used = {}
+        return told
+
+    def taken(self) -> list[Tiding]:
+        """All there is to tell, which is known from now on."""
+        self._nudged = False
+        told = self.pressing()
         if self._events:
             told += map(Happened, self._events)
             self._events = []
         if self._slots:
             told.append(Flights({name: slot.own for name, slot in self._slots.items()}))
             self._slots = {}
-        if self._meters:
-            told.append(Holds({name: meter.own for name, meter in self._meters.items()}))
-            self._meters = {}
-        if self._used:
-            told += (Used(key, *numbers) for (key, _), numbers in self._used.items())
-            self._used = {}
         if self._ended[0]:
             told.append(Ended(*self._ended))
             self._ended = [0, 0]

@@ -19,7 +19,7 @@ from lb.core.changes import Changes
 from lb.core.limits import Limits, Meter, Over, Reservation
 from lb.core.pool import Pool
 from lb.core.slot import Slot, Verdict
-from lb.core.tidings import Used
+from lb.core.tidings import Holds, Used
 
 SAME_S = 60.0  # an owner that is told again is told on only if it is remembered for so much longer
 Hold = tuple[int, int, int]
@@ -103,18 +103,31 @@ class SharedMeter(Meter):
     own: Hold = NOTHING
 
     def admit(self, tokens: int, uusd: int, now: float) -> Reservation | Over:
-        """As a meter does, and told."""
+        """As a meter does, and told; where there are limits, by all that others have let in."""
+        limited = self.is_limited
+        if limited:
+            self.changes.look()
         found = super().admit(tokens, uusd, now)
         if isinstance(found, Over):
             return found
         self._hold(1, found.tokens, found.uusd)
         self.changes.used(self.name, now, 1, 0, 0)
+        if limited:
+            self.changes.lay()
         return SharedReservation(self, now, found.tokens, found.uusd)
 
     def settled(self, place: Reservation, tokens: int, uusd: int) -> None:
         """A request of this worker is over: told."""
         self._hold(-1, -place.tokens, -place.uusd)
         self.changes.used(self.name, place.at, 0, tokens, uusd)
+        if self.is_limited:
+            self.changes.lay()
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether what others let in decides what may be let in here."""
+        plan = self.plan
+        return plan.has_limits or plan.max_parallel is not None or plan.is_metered
 
     def _hold(self, requests: int, tokens: int, uusd: int) -> None:
         before = self.own
@@ -178,7 +191,7 @@ class SharedLimits(Limits):
     """The meters of all keys, over all workers."""
 
     changes: Changes = field(factory=Changes, kw_only=True)
-    _elsewhere: dict[int, dict[str, Hold]] = field(factory=dict)
+    _elsewhere: dict[int, dict[str, tuple[int, Hold]]] = field(factory=dict)
 
     def of(self, name: str) -> SharedMeter:
         """The meter of a key."""
@@ -187,22 +200,25 @@ class SharedLimits(Limits):
             meter = self._meters[name] = SharedMeter(name=name, changes=self.changes)
         return meter
 
-    def holds(self, worker: int, now: Mapping[str, Hold]) -> None:
-        """What keys have in flight at another worker."""
+    def holds(self, worker: int, told: Holds) -> None:
+        """What keys have in flight at another worker; of two words on a key the later counts."""
         known = self._elsewhere.setdefault(worker, {})
-        for key, hold in now.items():
-            self.of(key).elsewhere(known.get(key, NOTHING), hold)
-            known[key] = hold
+        for key, hold in told.now.items():
+            number, before = known.get(key, (0, NOTHING))
+            if told.number >= number:
+                self.of(key).elsewhere(before, hold)
+                known[key] = (told.number, hold)
 
     def lost(self, worker: int) -> None:
         """A worker is gone, and what was in flight there with it."""
-        for key, hold in self._elsewhere.pop(worker, {}).items():
+        for key, (_, hold) in self._elsewhere.pop(worker, {}).items():
             self.of(key).elsewhere(hold, NOTHING)
 
-    def own(self) -> dict[str, Hold]:
+    def own(self) -> Holds:
         """What keys have in flight here."""
         meters = (self.of(name) for name in self._meters)
-        return {meter.name: meter.own for meter in meters if meter.own != NOTHING}
+        now = {meter.name: meter.own for meter in meters if meter.own != NOTHING}
+        return Holds(self.changes.number, now)
 
     def told(self, now: float) -> dict[str, dict[str, Any]]:
         """What every key has used, for a worker that starts."""

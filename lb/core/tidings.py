@@ -34,6 +34,13 @@ class Greeting(_Tiding, frozen=True, array_like=True, tag="greeting"):
     gap: bool = False
 
 
+class Aside(_Tiding, frozen=True, array_like=True, tag="aside"):
+    """The first word on a second line: what is laid down there is looked for when it is needed."""
+
+    worker: int
+    pid: int
+
+
 class Happened(_Tiding, frozen=True, array_like=True, tag="happened"):
     """An event of an account, as ``event_to_data`` writes it."""
 
@@ -47,8 +54,12 @@ class Flights(_Tiding, frozen=True, array_like=True, tag="flights"):
 
 
 class Holds(_Tiding, frozen=True, array_like=True, tag="holds"):
-    """What client keys have in flight at the worker: requests, tokens, micro-USD, by key."""
+    """What client keys have in flight at the worker: requests, tokens, micro-USD, by key.
 
+    ``number`` grows: what is laid down and what is told may come in any order.
+    """
+
+    number: int
     now: dict[str, tuple[int, int, int]]
 
 
@@ -110,6 +121,7 @@ class Answered(_Tiding, frozen=True, array_like=True, tag="answered"):
 
 Tiding = (
     Greeting
+    | Aside
     | Happened
     | Flights
     | Holds

@@ -86,7 +86,7 @@ class Family:
     def of(cls, place: Place, clock: Clock, strategy: Strategy) -> "Family":
         """A worker that has not spoken to the others yet."""
         shared = open_shared(place)
-        changes = Changes(shared.nudge)
+        changes = Changes(shared.nudge, shared.lay, shared.look)
         pool = SharedPool(strategy, affinity=SharedAffinity(changes=changes), changes=changes)
         family = cls(place, clock, shared, changes, pool, SharedLimits(changes=changes))
         family.questions |= {
@@ -124,19 +124,23 @@ class Family:
     def before_end(self, slot: Slot) -> None:
         """The client is about to see the end of an answer, and may go on from it at once.
 
-        Where its account stores it, the others know whose it is before the client can name it.
+        Where its account stores it, the others can find whose it is before the client can name it.
         """
         if slot.account.takes(_STATE):
-            self.shared.flush()
+            self.shared.lay()
 
     def news(self) -> list[Tiding]:
         """What is to be told since this was last asked."""
         return self.changes.taken()
 
+    def pressing(self) -> list[Tiding]:
+        """Of the news, what others may have to look for before they are told."""
+        return self.changes.pressing()
+
     def all_of_it(self) -> list[Tiding]:
         """What is under way here, for one who hears of us for the first time."""
         flights = {name: slot.own for name, slot in self.pool.slots.items() if slot.own}
-        return [Flights(flights), Holds(self.limits.own()), Watched(self.watches())]
+        return [Flights(flights), self.limits.own(), Watched(self.watches())]
 
     # what is heard
 
@@ -149,7 +153,7 @@ class Family:
                 self.pool.flies(worker, tiding.now)
                 self.on_flight()
             case Holds():
-                self.limits.holds(worker, tiding.now)
+                self.limits.holds(worker, tiding)
             case Used():
                 self.limits.of(tiding.key).take_up(tiding, self.clock.now())
             case _:
@@ -192,15 +196,18 @@ class Family:
         return None if question is None else await question(what)
 
     async def caught_up(self, knows: Callable[[], bool]) -> None:
-        """Whether ``knows`` or not, all is heard that the others told before this was asked.
+        """Until ``knows``, or all is heard that the others told before this was asked.
 
-        What they have written is read in the next turn of the loop or the one after; one that is
-        in the midst of telling is asked, and answers behind it.
+        What they have laid down is there at once, what they have written a turn of the loop or two
+        later; one that has not told everything is asked, and answers behind it.
         """
+        self.shared.look()
         for _ in range(2):
-            await asyncio.sleep(0)
             if knows():
                 return
+            await asyncio.sleep(0)
+        if knows():
+            return
         await self.shared.ask("here", timeout_s=HERE_S)
 
     async def _here(self, what: Any) -> bool:

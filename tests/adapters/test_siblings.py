@@ -21,6 +21,7 @@ class Mind:
 
     number: int
     to_tell: list[Tiding] = field(factory=list)
+    to_lay: list[Tiding] = field(factory=list)
     heard: list[tuple[int, Tiding]] = field(factory=list)
     gone: list[int] = field(factory=list)
     caught_up: list[list[int]] = field(factory=list)
@@ -29,6 +30,10 @@ class Mind:
     def news(self) -> list[Tiding]:
         told, self.to_tell = self.to_tell, []
         return told
+
+    def pressing(self) -> list[Tiding]:
+        laid, self.to_lay = self.to_lay, []
+        return laid
 
     def all_of_it(self) -> list[Tiding]:
         return [Ended(self.number, 0)]
@@ -92,6 +97,35 @@ async def test_what_is_told_is_written_when_flush_returns_and_heard_in_order(beg
     mind.to_tell.append(Ended(9, 9))
     one.nudge()
     await until(lambda: other.heard[-1] == (0, Ended(9, 9)))
+
+
+async def test_what_is_laid_down_is_found_at_once_and_wakes_nobody(begin: Begin) -> None:
+    one, mind = await begin(0)
+    other, ears = await begin(1)
+    await until(lambda: ears.heard and mind.heard and 0 in other._laid)
+    ears.heard.clear()
+    mind.to_lay.append(Ended(5, 0))
+    one.lay()
+    other.look()  # in the same turn: nobody waits
+    assert ears.heard == [(0, Ended(5, 0))]
+    mind.to_lay += [Ended(number, 1) for number in range(1000)]
+    one.lay()
+    await asyncio.sleep(0.02)
+    assert len(ears.heard) == 1, "nobody looked"
+    mind.to_tell.append(Ended(6, 6))
+    one.flush()
+    await until(lambda: len(ears.heard) == 1002)
+
+
+async def test_the_last_words_of_one_that_dies_are_taken_up(begin: Begin) -> None:
+    one, mind = await begin(0)
+    other, ears = await begin(1)
+    await until(lambda: ears.heard and mind.heard and 0 in other._laid)
+    mind.to_lay.append(Ended(5, 0))
+    one.lay()
+    await one.close()
+    await until(lambda: ears.gone)
+    assert ears.heard[-1] == (0, Ended(5, 0))
 
 
 async def test_questions_are_answered_by_those_that_can_in_time(begin: Begin) -> None:

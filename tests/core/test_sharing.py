@@ -14,7 +14,17 @@ from lb.core.limits import Limits, Over, Reservation
 from lb.core.plans import Plan
 from lb.core.sharing import SAME_S, SharedAffinity, SharedLimits, SharedPool
 from lb.core.strategies import STRATEGIES
-from lb.core.tidings import Flights, Happened, Holds, Messages, Pinned, Tiding, Used, message_of
+from lb.core.tidings import (
+    Ended,
+    Flights,
+    Happened,
+    Holds,
+    Messages,
+    Pinned,
+    Tiding,
+    Used,
+    message_of,
+)
 from tests.core.happenings import ASK, NOW
 
 PLAN = Plan(rpm=5, rpd=8, tpm=400, tpd=900, max_parallel=3)
@@ -48,7 +58,7 @@ class Worker:
             case Used():
                 self.limits.of(tiding.key).take_up(tiding, now)
             case Holds():
-                self.limits.holds(worker, tiding.now)
+                self.limits.holds(worker, tiding)
             case Flights():
                 self.pool.flies(worker, tiding.now)
             case Pinned():
@@ -216,6 +226,29 @@ def test_owners_are_told_before_all_else_and_everything_once() -> None:
     worker.affinity.pin("c", ("resp:1",), "a", NOW)
     assert nudges == [False, True], "what changes a standing does not wait"
     told = changes.taken()
-    assert isinstance(told[0], Pinned)
-    assert isinstance(told[1], Happened)
+    kinds = [type(each) for each in told]
+    assert kinds == [Pinned, Holds, Used, Happened, Flights, Ended]
     assert changes.taken() == []
+
+
+def test_what_is_pressing_is_laid_down_once_and_the_rest_waits() -> None:
+    one, other = pair()
+    laid: list[Tiding] = []
+    one.changes.lay = lambda: laid.extend(one.changes.pressing())
+    other.changes.look = lambda: [other.hear(0, each, NOW) for each in laid] and laid.clear()
+    for _ in range(PLAN.max_parallel or 0):
+        assert isinstance(one.limits.of("k").admit(1, 1, NOW), Reservation)
+    assert isinstance(other.limits.of("k").admit(1, 1, NOW), Over), "it looked first"
+    assert [type(each) for each in one.changes.taken()] == []
+
+
+def test_what_is_held_counts_as_it_was_last_however_late_it_is_heard() -> None:
+    one, other = pair()
+    place = one.limits.of("k").admit(10, 5, NOW)
+    early = one.changes.pressing()
+    assert isinstance(place, Reservation)
+    place.settle(10, 5, NOW)
+    for tiding in (*one.changes.pressing(), *early):
+        other.hear(0, tiding, NOW)
+    assert other.limits.of("k").in_flight == 0
+    assert other.limits.of("k").requests.used(NOW) == 1

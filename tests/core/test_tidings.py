@@ -36,7 +36,9 @@ tidings: st.SearchStrategy[Tiding] = st.one_of(
     st.builds(Greeting, numbers, numbers, st.booleans(), st.booleans()),
     st.builds(Happened, facts),
     st.builds(Flights, st.dictionaries(names, numbers, max_size=5)),
-    st.builds(Holds, st.dictionaries(names, st.tuples(numbers, numbers, numbers), max_size=5)),
+    st.builds(
+        Holds, numbers, st.dictionaries(names, st.tuples(numbers, numbers, numbers), max_size=5)
+    ),
     st.builds(Used, names, instants, numbers, numbers, numbers),
     st.builds(Pinned, st.lists(st.tuples(st.binary(max_size=16), names, instants), max_size=5)),
     st.builds(Ended, numbers, numbers),

@@ -51,6 +51,9 @@ class Mind(Protocol):
     def news(self) -> list[Tiding]:
         """What is to be told since this was last asked."""
 
+    def pressing(self) -> list[Tiding]:
+        """Of the news, what others may have to look for before they are told."""
+
     def all_of_it(self) -> list[Tiding]:
         """What one who hears from us for the first time must know of us."""
 
@@ -75,6 +78,12 @@ class Shared(Protocol):
 
     def flush(self) -> None:
         """Tell what there is: when this returns, it is on its way (in the kernel)."""
+
+    def lay(self) -> None:
+        """Lay what is pressing where the others find it; nobody is woken for it."""
+
+    def look(self) -> None:
+        """Take up what the others have laid."""
 
     async def ask(self, name: str, what: Any = None, timeout_s: float = ANSWER_S) -> list[Any]:
         """What the others answer, those that do within ``timeout_s`` seconds, in their order.

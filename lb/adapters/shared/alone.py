@@ -14,6 +14,12 @@ class Alone:
     def flush(self) -> None:
         """Nobody wants to know."""
 
+    def lay(self) -> None:
+        """Nobody looks."""
+
+    def look(self) -> None:
+        """Nobody lays anything."""
+
     async def ask(self, name: str, what: Any = None, timeout_s: float = ANSWER_S) -> list[Any]:
         """Nobody answers."""
         del name, what, timeout_s

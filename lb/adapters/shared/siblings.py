@@ -2,8 +2,10 @@
 
 Each listens in the folder where they meet and calls every other one. What is told goes out in
 batches, ``EVERY_S`` apart at most, or at the end of the turn; a question's answer comes on the
-other's line, behind all it told before. One that starts again is greeted by all at once; one that
-fell behind is cut off, comes back, and asks for what it missed.
+other's line, behind all it told before. What is pressing is laid into a second line at once: its
+reader does not wait on it, so that nobody is woken for each request, but looks when it has to know,
+and with every batch. One that starts again is greeted by all at once; one that fell behind is cut
+off, comes back, and asks for what it missed.
 """
 
 import asyncio
@@ -16,13 +18,13 @@ from typing import Any
 import structlog
 
 from lb.adapters.shared import ANSWER_S, Mind, Place
+from lb.adapters.shared.ears import Ear
 from lb.adapters.shared.lines import Line
 from lb.core.tidings import (
     Answered,
+    Aside,
     Asked,
     Greeting,
-    Messages,
-    NoTidingsError,
     Tiding,
     message_of,
 )
@@ -39,11 +41,14 @@ class Siblings:
     def __init__(self, place: Place) -> None:
         self._place = place
         self._lines: dict[int, Line] = {}
+        self._asides: dict[int, Line] = {}
         self._gaps: set[int] = set()  # who was told less than all
-        self._heard: dict[int, _Ear] = {}
+        self._heard: dict[int, Ear] = {}
+        self._laid: dict[int, Ear] = {}
         self._pids: dict[int, int] = {}
         self._ready: dict[int, bool] = {}
         self._serves = False
+        self._laid_some = False
         self._mind: Mind | None = None
         self._server: asyncio.Server | None = None
         self._soon: asyncio.Handle | None = None
@@ -70,10 +75,26 @@ class Siblings:
                 handle.cancel()
         self._soon = self._later = None
         tidings = self._mind.news() if self._mind is not None else []
-        if tidings:
+        if tidings or self._laid_some:  # an empty message lets them look, too
+            self._laid_some = False
             message = message_of(tidings)
             for worker in list(self._lines):
                 self._say(worker, message)
+
+    def lay(self) -> None:
+        """Lay down what is pressing."""
+        tidings = self._mind.pressing() if self._mind is not None else []
+        if tidings:
+            self._laid_some = True
+            message = message_of(tidings)
+            for worker, line in list(self._asides.items()):
+                if not line.say(message):
+                    self._gaps.add(worker)
+
+    def look(self) -> None:
+        """Take up what others have laid."""
+        for ear in self._laid.values():
+            ear.look()
 
     def _say(self, worker: int, message: bytes) -> bool:
         line = self._lines.get(worker)
@@ -124,7 +145,7 @@ class Siblings:
         path = self._path(self._place.number)
         with contextlib.suppress(FileNotFoundError):
             path.unlink()
-        self._server = await loop.create_unix_server(lambda: _Ear(self), str(path), backlog=128)
+        self._server = await loop.create_unix_server(lambda: Ear(self), str(path), backlog=128)
         self._call()
         self.nudge()  # what has happened since this process began
         there = set(self._lines)
@@ -150,9 +171,12 @@ class Siblings:
             self._server.close()
         for ear in list(self._heard.values()):
             ear.close()
-        for line in self._lines.values():
+        for ear in list(self._laid.values()):
+            ear.close()
+        for line in (*self._lines.values(), *self._asides.values()):
             line.close()
         self._lines.clear()
+        self._asides.clear()
         with contextlib.suppress(FileNotFoundError):
             self._path(self._place.number).unlink()
 
@@ -175,13 +199,16 @@ class Siblings:
         News that waits is left for the batch it waits for: what is told twice that way are states.
         """
         assert self._mind is not None
-        if (old := self._lines.pop(worker, None)) is not None:
-            old.close()
+        for lines in (self._lines, self._asides):
+            if (old := lines.pop(worker, None)) is not None:
+                old.close()
         try:
             line = Line(self._path(worker), lambda lost: self._lost(worker, lost))
+            aside = Line(self._path(worker), lambda _: None)  # it is lost with the other
         except OSError:
             return
-        self._lines[worker] = line
+        self._lines[worker], self._asides[worker] = line, aside
+        aside.say(message_of([Aside(self._place.number, os.getpid())]))
         line.pid = self._pids.get(worker, 0)
         gap = worker in self._gaps
         self._gaps.discard(worker)
@@ -191,6 +218,7 @@ class Siblings:
     def _lost(self, worker: int, line: Line) -> None:
         if self._lines.get(worker) is line:
             del self._lines[worker]
+            self._asides.pop(worker, line).close()
             self._gaps.add(worker)
 
     def _go(self, work: Coroutine[Any, Any, None]) -> None:
@@ -200,10 +228,14 @@ class Siblings:
 
     # hearing
 
-    def heard(self, ear: "_Ear", tiding: Tiding) -> None:
+    def heard(self, ear: "Ear", tiding: Tiding) -> None:
         """A sibling said something."""
         if isinstance(tiding, Greeting):
             self._greet(ear, tiding)
+        elif isinstance(tiding, Aside):
+            ear.worker = tiding.worker
+            self._laid[tiding.worker] = ear
+            ear.rest()
         elif ear.worker < 0 or self._mind is None:
             ear.close()
         elif isinstance(tiding, Answered):
@@ -215,7 +247,7 @@ class Siblings:
         else:
             self._mind.hear(ear.worker, tiding)
 
-    def _greet(self, ear: "_Ear", told: Greeting) -> None:
+    def _greet(self, ear: "Ear", told: Greeting) -> None:
         worker = ear.worker = told.worker
         self.gone(worker, self._heard.get(worker))
         self._heard[worker], self._pids[worker] = ear, told.pid
@@ -229,48 +261,17 @@ class Siblings:
         if told.gap and told.ready and self._serves and self._mind is not None:
             self._go(self._mind.catch_up([worker]))
 
-    def gone(self, worker: int, ear: "_Ear | None") -> None:
+    def gone(self, worker: int, ear: "Ear | None") -> None:
         """Nothing more comes from there: what it had under way is over, as are our questions."""
         if ear is None or self._heard.get(worker) is not ear:
             return
         del self._heard[worker]
         ear.close()
+        if (laid := self._laid.pop(worker, None)) is not None:
+            laid.look()  # its last words may be there
+            laid.close()
         for asked, future in self._asked.values():
             if asked == worker and not future.done():
                 future.set_result(None)
         if self._mind is not None:
             self._mind.lost(worker)
-
-
-class _Ear(asyncio.Protocol):
-    """The line of a sibling, where it is heard; ``worker`` -1 until it has greeted."""
-
-    def __init__(self, siblings: Siblings) -> None:
-        self.worker = -1
-        self._siblings = siblings
-        self._messages = Messages()
-        self._transport: asyncio.BaseTransport | None = None
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """A line is open."""
-        self._transport = transport
-
-    def data_received(self, data: bytes) -> None:
-        """Something was said."""
-        try:
-            for tidings in self._messages.feed(data):
-                for tiding in tidings:
-                    self._siblings.heard(self, tiding)
-        except NoTidingsError as error:
-            _log.error("sibling_not_understood", worker=self.worker, reason=str(error))
-            self.close()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """The sibling is gone."""
-        del exc
-        self._siblings.gone(self.worker, self)
-
-    def close(self) -> None:
-        """Hear no more."""
-        if self._transport is not None:
-            self._transport.close()
