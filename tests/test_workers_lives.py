@@ -216,3 +216,19 @@ async def test_one_worker_is_a_server_as_ever(tmp_path: Path, upstream: Upstream
     assert tree(process.pid) == [process.pid]
     process.send_signal(signal.SIGTERM)
     assert await process.wait() == 0
+
+
+async def test_workers_meet_elsewhere_where_the_path_of_data_dir_is_too_long(
+    tmp_path: Path, upstream: Upstream
+) -> None:
+    folder = tmp_path / ("long-" * 20)
+    folder.mkdir()
+    async with kin(written(folder, {"a": upstream.url})) as family:
+        first, second = await family.doors()
+        await first.post("/admin/accounts/a/pause")
+        for _ in range(100):
+            if (await second.states())["a"] == "paused":
+                break
+            await asyncio.sleep(0.01)
+        assert await second.states() == {"a": "paused"}
+        assert len((await first.get("/admin/status"))["workers"]) == 2

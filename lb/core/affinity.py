@@ -111,14 +111,9 @@ class Affinity:
     def pin(self, client: str, names: Iterable[str], account: str, now: float) -> None:
         """``account`` owns ``names`` from now on."""
         for name in names:
-            self._put(_key(client, name), account, now + (STATE_S if is_state(name) else PIN_S))
-        self._trim()
-
-    def _put(self, key: bytes, account: str, until: float) -> None:
-        self._pins[key] = (account, until)
-        self._pins.move_to_end(key)
-
-    def _trim(self) -> None:
+            key = _key(client, name)
+            self._pins[key] = (account, now + (STATE_S if name.startswith(_STATE) else PIN_S))
+            self._pins.move_to_end(key)
         while len(self._pins) > self.most:
             self._pins.popitem(last=False)
 

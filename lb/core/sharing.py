@@ -89,6 +89,14 @@ class SharedAffinity(Affinity):
                 self._put(key, account, until)
         self._trim()
 
+    def _put(self, key: bytes, account: str, until: float) -> None:
+        self._pins[key] = (account, until)
+        self._pins.move_to_end(key)
+
+    def _trim(self) -> None:
+        while len(self._pins) > self.most:
+            self._pins.popitem(last=False)
+
     def told(self) -> list[tuple[bytes, str, float]]:
         """Every owner there is, the longest unseen first."""
         return [(key, account, until) for key, (account, until) in self._pins.items()]

@@ -103,6 +103,7 @@ async def test_what_is_laid_down_is_found_at_once_and_wakes_nobody(begin: Begin)
     one, mind = await begin(0)
     other, ears = await begin(1)
     await until(lambda: ears.heard and mind.heard and 0 in other._laid)
+    await until(lambda: one._later is other._later is None)  # what both told as they began
     ears.heard.clear()
     mind.to_lay.append(Ended(5, 0))
     one.lay()
