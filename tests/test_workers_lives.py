@@ -79,10 +79,13 @@ async def test_workers_that_cannot_serve_end_the_server_with_a_word(
 
 
 async def test_a_killed_worker_is_started_again_and_takes_nothing_of_the_others_with_it(
-    tmp_path: Path, upstream: Upstream
+    tmp_path: Path, upstream: Upstream, database: str
 ) -> None:
     go = asyncio.Event()
-    async with kin(written(tmp_path, {"a": upstream.url})) as family:
+    path = written(tmp_path, {"a": upstream.url})
+    if database:
+        path.write_text(path.read_text().replace("[server]", f'[server]\ndatabase = "{database}"'))
+    async with kin(path) as family:
         doomed, other = await family.doors()
         done = [await door.ask(asking()) for door in (doomed, other) for _ in range(3)]
         upstream.choose = lambda _: held(go)
