@@ -14,8 +14,10 @@ from lb.adapters.shared import Place
 from lb.app_watch import Ears
 from lb.core.events import Event
 from lb.core.strategies import Strategy
+from lb.core.tidings import Listed
 from lb.proxy.family import Family
 from lb.proxy.gateway import Gateway
+from lb.proxy.timelines import Timeline
 from lb.web.admin.live import publish_news
 from lb.web.admin.together import answers_of
 from lb.web.keys import LISTENERS, News
@@ -31,7 +33,7 @@ def join(family: Family, app: web.Application, gateway: Gateway, ears: Ears) -> 
     listeners = app[LISTENERS]
     gateway.family, gateway.others = family, family.shared
     gateway.dispatch.before_end = family.before_end
-    gateway.timelines.on_row = partial(_on_row, family, listeners)
+    gateway.timelines.on_added = partial(_on_added, family, listeners)
     family.on_event = partial(_overheard, gateway, ears)
     family.on_row = partial(publish_news, listeners)
     family.on_flight = gateway.dispatch.queue.wake
@@ -56,9 +58,10 @@ def _ask_and_answer(family: Family, app: web.Application, gateway: Gateway) -> N
     memory.before_look = partial(shared.ask, "store")
 
 
-def _on_row(family: Family, listeners: "set[asyncio.Queue[News]]", row: dict[str, Any]) -> None:
-    publish_news(listeners, row)
-    family.listed(row)
+def _on_added(family: Family, listeners: "set[asyncio.Queue[News]]", timeline: Timeline) -> None:
+    publish_news(listeners, timeline)
+    if family.watchers:
+        family.changes.tell(Listed(timeline.row))
 
 
 def _overheard(gateway: Gateway, ears: Ears, event: Event) -> None:

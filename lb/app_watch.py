@@ -52,7 +52,8 @@ class Ears:
             self.notices.heard(event)
         self.histories.heard(event, self.clock.now())
         self.metrics.heard(event)
-        publish(self.listeners, event, changed=changed)
+        if self.listeners:
+            publish(self.listeners, event, changed=changed)
         if self.family is not None:
             self.family.happened(event, changed=changed)
 

@@ -27,7 +27,7 @@ TAGS = [
 def facts_of(server: Served) -> list[Any]:
     """What goes into the ledger from now on."""
     facts: list[Any] = []
-    server.gateway.dispatch.books.note = facts.append
+    server.gateway.dispatch.books.note = lambda *told: facts.extend(told)
     return facts
 
 

@@ -5,12 +5,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 
 import aiohttp
-from aiohttp.http_parser import RawResponseMessage
-from aiohttp.streams import StreamReader
 
 from lb.adapters.faults import problem_of
-from lb.adapters.wires import Wire, Wires
+from lb.adapters.wire import Wire
+from lb.adapters.wires import Wires
 from lb.core.errors import broken
+from lb.core.http1 import Garbled, Head
 
 LONGEST_ERROR_BYTES = 1 << 20
 LONGEST_ANSWER_BYTES = 256 << 20  # an answer in one piece; images make them large
@@ -39,7 +39,7 @@ class Answer(ABC):
     def take(self) -> bytes:
         """The bytes that have come, without waiting; empty when there are none, or none can tell.
 
-        Raises: aiohttp's client errors, OSError when the connection broke.
+        Raises: OSError, Garbled when the connection broke.
         """
         return b""
 
@@ -58,7 +58,7 @@ class Answer(ABC):
         """
         try:
             begun = self.take()
-        except (aiohttp.ClientError, OSError) as error:
+        except (OSError, Garbled) as error:
             raise problem_of(error, self.origin) from error
         if begun and self.at_end() and len(begun) <= limit_bytes:
             return begun  # most answers have come whole by now
@@ -114,18 +114,11 @@ class HTTPAnswer(Answer):
 class WireAnswer(Answer):
     """An answer over a connection of our own."""
 
-    def __init__(
-        self,
-        wire: Wire,
-        wires: Wires,
-        told: tuple[RawResponseMessage, StreamReader],
-        idle_s: float,
-    ) -> None:
-        message, self._payload = told
-        headers = {name.lower(): value for name, value in message.headers.items()}
-        super().__init__(message.code, headers, wire.target.origin, idle_s)
+    def __init__(self, wire: Wire, wires: Wires, head: Head, idle_s: float) -> None:
+        super().__init__(head.status, head.headers, wire.target.origin, idle_s)
         self.wire = wire
         self._wires = wires
+        self._closed = False
 
     async def chunk(self) -> bytes:
         """The bytes that have come; empty at the end.
@@ -133,24 +126,27 @@ class WireAnswer(Answer):
         Raises: Problem when the connection breaks.
         """
         try:
-            return await self._payload.readany()
-        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            return await self.wire.chunk()
+        except (OSError, Garbled) as error:
             raise problem_of(error, self.origin) from error
 
     def take(self) -> bytes:
         """The bytes that have come, without waiting.
 
-        Raises: aiohttp's client errors, OSError when the connection broke.
+        Raises: OSError, Garbled when the connection broke.
         """
-        return self._payload.read_nowait()
+        return self.wire.take()
 
     def at_end(self) -> bool:
         """Whether everything has been read."""
-        return self._payload.at_eof()
+        return self.wire.at_end
 
     def close(self) -> None:
-        """Keep the connection if everything was read, else cut it."""
-        if self._payload.at_eof():
+        """Keep the connection if everything was read, else cut it; once: it may serve others."""
+        if self._closed:
+            return
+        self._closed = True
+        if self.wire.at_end:
             self._wires.give_back(self.wire)
         else:
             self.wire.on_data = None

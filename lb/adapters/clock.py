@@ -2,19 +2,25 @@
 
 import time
 from collections.abc import Callable
+from functools import partial
 
 
-def _ticks() -> Callable[[], float]:
+def _number() -> int | None:
     """A clock that never jumps and, where the system has one, does not stop while it sleeps.
 
     Cooldowns and usage windows end at wall times: after a laptop's night they must be over.
     Linux' CLOCK_MONOTONIC stands still then, its CLOCK_BOOTTIME does not.
     """
     for name in ("CLOCK_BOOTTIME", "CLOCK_MONOTONIC"):
-        number = getattr(time, name, None)
+        number: int | None = getattr(time, name, None)
         if number is not None:
-            return lambda: time.clock_gettime(number)
-    return time.monotonic
+            return number
+    return None
+
+
+def _ticks() -> Callable[[], float]:
+    number = _number()
+    return time.monotonic if number is None else partial(time.clock_gettime, number)
 
 
 class Clock:

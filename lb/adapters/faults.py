@@ -7,8 +7,10 @@ from urllib.parse import urlsplit
 import aiohttp
 from aiohttp.http_exceptions import HttpProcessingError
 
+from lb.adapters.wire import CutError, HungUpError
 from lb.adapters.wires import ConnectError
 from lb.core.errors import Blame, Problem
+from lb.core.http1 import Garbled
 
 
 def origin_of(url: str) -> str:
@@ -33,6 +35,9 @@ _FAULTS: tuple[tuple[type[BaseException], tuple[Blame, int, str], str], ...] = (
     (aiohttp.ClientConnectorError, _UNREACHABLE, "the connection was refused"),
     (aiohttp.InvalidURL, _UNREACHABLE, "its base_url is no URL"),
     (TimeoutError, (Blame.SOFT, 504, "upstream_timeout"), "it did not answer in time"),
+    (HungUpError, _CUT, "it hung up without an answer"),
+    (CutError, _CUT, "its answer was cut"),
+    (Garbled, _GARBAGE, "its answer is no HTTP"),
     (aiohttp.ServerDisconnectedError, _CUT, "it hung up without an answer"),
     (aiohttp.ClientPayloadError, _CUT, "its answer was cut"),
     (HttpProcessingError, _GARBAGE, "its answer is no HTTP"),

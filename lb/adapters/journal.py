@@ -37,6 +37,7 @@ class Journal:
         self.size = sum(self._sizes.values())
         self._number = max((int(path.stem) for path in self._sizes), default=0)
         self._file = -1
+        self._written = 0  # bytes of the current segment
         self._current: Path | None = None
 
     def _take_former(self, former: Path) -> None:
@@ -54,13 +55,12 @@ class Journal:
         """Write whole lines, each with its newline. Raises: OSError when the disk is full."""
         if self._current is None:
             self._begin()
-        elif self._sizes[self._current] >= SEGMENT_BYTES:
+        elif self._written >= SEGMENT_BYTES:
             self.cut()
             self._begin()
-        assert self._current is not None
         written = os.write(self._file, lines)
         self.size += written
-        self._sizes[self._current] += written
+        self._written += written
         if written < len(lines):  # the disk filled up: end the torn line, so that it stands alone
             os.write(self._file, b"\n")
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -71,7 +71,7 @@ class Journal:
         self._file = os.open(path, flags, 0o600)
         self._number += 1
         self._current = path
-        self._sizes[path] = 0
+        self._sizes[path] = self._written = 0
 
     def go_on_after(self, number: int) -> None:
         """Number segments beyond ``number``: those up to it are stored, and may be gone."""
@@ -81,6 +81,7 @@ class Journal:
         """End the current segment: the next line begins a new one."""
         if self._current is not None:
             os.close(self._file)
+            self._sizes[self._current] = self._written
             self._file, self._current = -1, None
 
     def ended(self) -> list[Path]:

@@ -10,7 +10,8 @@ import re
 import sys
 import time
 from collections.abc import Mapping, MutableMapping
-from typing import Any, BinaryIO
+from functools import lru_cache
+from typing import Any, BinaryIO, ClassVar
 
 import msgspec
 import structlog
@@ -30,8 +31,6 @@ SECRET = re.compile(
     r"|(?P<url>://)[^/\s:@]*:[^/\s@]+@"
 )
 """OpenAI keys, refresh tokens, JWTs; credentials after their scheme; passwords in URLs."""
-SUSPECTS = (b"sk-", b"rt_", b"eyj", b"bearer", b"basic", b"://", rb"\u", rb"\n")
-"""Marks of what may have to be cleaned, in small letters; they say yes rather too often."""
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 """C0, C1, line and paragraph separators, bidirectional overrides, lone surrogates."""
 
@@ -45,6 +44,7 @@ class Levelled(structlog.make_filtering_bound_logger(LEVELS["info"])):  # type: 
 
     level = "info"
     usual = "info"
+    straight: ClassVar[BinaryIO | None] = None  # where lines of JSON go
 
 
 def set_level(level: str) -> None:
@@ -83,9 +83,34 @@ def set_up(mode: str = "auto", level: str = "info", stream: BinaryIO | None = No
     root = logging.getLogger()
     root.handlers[:] = [Routed()]
     Levelled.usual = level
+    Levelled.straight = None if people else out
     set_level(level)
     logging.getLogger("asyncio").setLevel(logging.WARNING)
     logging.getLogger("bm25s").disabled = True  # sets its own level to debug when imported
+
+
+def request(told: dict[str, Any]) -> None:
+    """The one line of a request, at level info: what structlog would write, by a shorter way.
+
+    It is a fifth of the time, on a line that every request pays for; ``told`` is taken over.
+    """
+    out = Levelled.straight
+    if out is None or not structlog.is_configured():
+        structlog.get_logger().info("request", **told)
+    elif LEVELS[Levelled.level] <= LEVELS["info"]:
+        told["event"], told["level"], told["timestamp"] = "request", "info", _timestamp(time.time())
+        out.write(_as_json(None, "info", told) + b"\n")
+        out.flush()
+
+
+def _timestamp(now: float) -> str:
+    second = int(now)
+    return f"{_second(second)}.{int((now - second) * 1e6):06}Z"
+
+
+@lru_cache(maxsize=4)
+def _second(second: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
 
 
 def cleaned(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
@@ -150,11 +175,23 @@ def _as_json(logger: WrappedLogger, name: str, event: EventDict) -> bytes:
     except (UnicodeEncodeError, TypeError, OverflowError):
         line = b""
     short = 0 < len(line) <= LONGEST_TEXT and "exception" not in event
-    if short and line.isascii() and b"\x7f" not in line:
-        small = line.lower()
-        if not any(mark in small for mark in SUSPECTS):
-            return line
+    if short and line.isascii() and b"\x7f" not in line and not _is_suspect(line.lower()):
+        return line
     return msgspec.json.encode(cleaned(logger, name, event), enc_hook=str)
+
+
+def _is_suspect(small: bytes) -> bool:
+    """Whether a line, in small letters, may have to be cleaned; says yes rather too often."""
+    return (
+        b"sk-" in small
+        or b"rt_" in small
+        or b"eyj" in small
+        or b"bearer" in small
+        or b"basic" in small
+        or b"://" in small
+        or rb"\u" in small
+        or rb"\n" in small
+    )
 
 
 def _for_people(*, colors: bool) -> Processor:

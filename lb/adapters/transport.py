@@ -8,26 +8,26 @@ import asyncio
 
 import aiohttp
 from aiohttp.http_exceptions import HttpProcessingError
-from aiohttp.http_parser import RawResponseMessage
-from aiohttp.streams import StreamReader
 
 from lb.adapters.answers import Answer, HTTPAnswer, WireAnswer
 from lb.adapters.faults import origin_of, problem_of
+from lb.adapters.wire import READ_BYTES, Wire
 from lb.adapters.wires import (
-    HEADER_BYTES,
     IDLE_S,
-    READ_BYTES,
     ConnectError,
     StaleWireError,
-    Wire,
     Wires,
     head_of,
     target_of,
 )
 from lb.core.account import Account
 from lb.core.call import Outgoing
+from lb.core.http1 import HEAD_BYTES, Garbled, Head
 
-_FOREIGN = (aiohttp.ClientError, HttpProcessingError, OSError, TimeoutError, ValueError)
+_FOREIGN = (aiohttp.ClientError, HttpProcessingError, Garbled, OSError, TimeoutError, ValueError)
+
+Asked = tuple[str, bytes, bytes, float]
+"""Method, head, body, and how many seconds the head of the answer may take."""
 
 
 def new_session() -> aiohttp.ClientSession:
@@ -39,8 +39,8 @@ def new_session() -> aiohttp.ClientSession:
         trust_env=False,
         raise_for_status=False,
         read_bufsize=READ_BYTES,
-        max_line_size=HEADER_BYTES,
-        max_field_size=HEADER_BYTES,
+        max_line_size=HEAD_BYTES,
+        max_field_size=HEAD_BYTES,
         skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
     )
 
@@ -66,18 +66,19 @@ class Transport:
             if account.proxy is not None:
                 return await self._through_proxy(account, outgoing, method, head_s)
             target = target_of(outgoing.url)
-            head = head_of(method, target, outgoing.headers, len(outgoing.body))
+            body = outgoing.body
+            asked = (method, head_of(method, target, outgoing.headers, len(body)), body, head_s)
             wire = self.wires.take(target)
             if wire is None:
                 wire = await self.wires.connect(target, timeouts.connect_s)
             try:
-                told = await _told(wire, head, outgoing.body, head_s)
+                head = await _told(wire, asked)
             except StaleWireError:  # it was closed while it lay idle: nobody's fault
                 wire = await self.wires.connect(target, timeouts.connect_s)
-                told = await _told(wire, head, outgoing.body, head_s)
+                head = await _told(wire, asked)
         except (*_FOREIGN, ConnectError) as error:
             raise problem_of(error, origin_of(outgoing.url)) from error
-        return WireAnswer(wire, self.wires, told, timeouts.idle_s)
+        return WireAnswer(wire, self.wires, head, timeouts.idle_s)
 
     async def _through_proxy(
         self, account: Account, outgoing: Outgoing, method: str, head_s: float
@@ -96,14 +97,11 @@ class Transport:
         return HTTPAnswer(response, origin_of(outgoing.url), account.timeouts.idle_s)
 
 
-async def _told(
-    wire: Wire, head: bytes, body: bytes, head_s: float
-) -> tuple[RawResponseMessage, StreamReader]:
+async def _told(wire: Wire, asked: Asked) -> Head:
     try:
-        return await wire.ask(head, body, head_s)
+        return await wire.ask(*asked)
     except BaseException as error:
         wire.abort()
-        broken = isinstance(error, (aiohttp.ClientError, ConnectionError))
-        if broken and wire.used and not wire.heard:
+        if isinstance(error, ConnectionError) and wire.used and not wire.heard:
             raise StaleWireError from None
         raise

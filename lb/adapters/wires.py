@@ -1,40 +1,17 @@
-"""Connections to upstreams, kept alive and used again: HTTP/1.1 without a task or a queue an event.
-
-The protocol and the parser are aiohttp's (llhttp); what is left out is what a relay has no use for:
-redirects, cookies, form encoding, tracing, a response object. About a third of the CPU of
-``ClientSession.request`` (docs/benchmarks.md). Accounts behind a proxy go through aiohttp's client.
-"""
+"""Connections to upstreams, kept alive and used again; proxies are left to aiohttp's client."""
 
 import asyncio
 import socket
 import ssl
-from collections.abc import Callable
 from functools import lru_cache
 from urllib.parse import urlsplit
 
 import aiohappyeyeballs
-from aiohttp.client_proto import ResponseHandler
-from aiohttp.http_parser import RawResponseMessage
-from aiohttp.streams import StreamReader
-from attrs import frozen
 
-HEADER_BYTES = 64 << 10
-READ_BYTES = 256 << 10
+from lb.adapters.wire import Target, Wire
+
 IDLE_S = 20.0  # shorter than the usual server's patience, so that a stale one is rarely used
 HAPPY_EYEBALLS_S = 0.25  # RFC 8305
-INLINE_BODY_BYTES = 16 << 10  # a small body leaves in one write with its head
-
-
-@frozen
-class Target:
-    """Where a URL leads: ``origin`` is what is up or down together."""
-
-    origin: str
-    host: str
-    port: int
-    tls: bool
-    host_header: str
-    path: str
 
 
 @lru_cache(maxsize=4096)
@@ -58,68 +35,6 @@ class StaleWireError(Exception):
     """A kept connection was closed before any of the answer came: begin a fresh one."""
 
 
-class Wire(ResponseHandler):
-    """One connection. ``on_data`` is called after each read, in the same turn of the loop."""
-
-    def __init__(self, loop: asyncio.AbstractEventLoop, target: Target) -> None:
-        super().__init__(loop)
-        self.target = target
-        self.on_data: Callable[[], None] | None = None
-        self.idle_since = 0.0
-        self.heard = False  # whether anything of the present answer has come
-        self.used = False  # whether it has served a request before
-        self.set_response_params(
-            read_until_eof=True,
-            auto_decompress=False,
-            read_bufsize=READ_BYTES,
-            max_line_size=HEADER_BYTES,
-            max_field_size=HEADER_BYTES,
-        )
-
-    def data_received(self, data: bytes) -> None:
-        """Parse, and tell who splices.
-
-        Without data it is the reader's own call to parse what was held back: it is reading already.
-        """
-        super().data_received(data)
-        if data:
-            self.heard = True
-            if self.on_data is not None:
-                self.on_data()
-
-    def connection_lost(self, exc: BaseException | None) -> None:
-        """Whoever waits is told; who splices, too."""
-        super().connection_lost(exc)
-        if self.on_data is not None:
-            self.on_data()
-
-    def expire(self) -> None:
-        """The answer is late: whoever waits for it gets a TimeoutError."""
-        self.set_exception(TimeoutError())
-
-    async def ask(
-        self, head: bytes, body: bytes, head_s: float
-    ) -> tuple[RawResponseMessage, StreamReader]:
-        """Send a request; the head of the answer and its body to come, within ``head_s`` seconds.
-
-        Raises: TimeoutError, OSError, aiohttp's client errors.
-        """
-        transport = self.transport
-        if transport is None or transport.is_closing():
-            raise ConnectionResetError
-        self.heard = False
-        if len(body) <= INLINE_BODY_BYTES:
-            transport.write(head + body)
-        else:
-            transport.write(head)
-            transport.write(body)
-        timer = self._loop.call_later(head_s, self.expire)
-        try:
-            return await self.read()
-        finally:
-            timer.cancel()
-
-
 class Wires:
     """The idle connections, by origin; the one used last is used next."""
 
@@ -136,7 +51,7 @@ class Wires:
         now = asyncio.get_running_loop().time()
         while idle:
             wire = idle.pop()
-            if wire.is_connected() and now - wire.idle_since < IDLE_S:
+            if wire.is_open and now - wire.idle_since < IDLE_S:
                 return wire
             wire.close()
         return None
@@ -145,7 +60,7 @@ class Wires:
         """Keep a connection whose answer has been read to the end."""
         wire.on_data = None
         wire.used = True
-        if wire.should_close or not wire.is_connected():
+        if not wire.keeps:
             wire.close()
             return
         wire.idle_since = asyncio.get_running_loop().time()
@@ -180,7 +95,7 @@ class Wires:
         """Close what has been idle for too long."""
         now = asyncio.get_running_loop().time()
         for origin, idle in list(self._idle.items()):
-            kept = [w for w in idle if w.is_connected() and now - w.idle_since < IDLE_S]
+            kept = [w for w in idle if w.is_open and now - w.idle_since < IDLE_S]
             for wire in idle:
                 if wire not in kept:
                     wire.close()

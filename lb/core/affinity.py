@@ -110,12 +110,13 @@ class Affinity:
 
     def pin(self, client: str, names: Iterable[str], account: str, now: float) -> None:
         """``account`` owns ``names`` from now on."""
+        pins = self._pins
         for name in names:
             key = _key(client, name)
-            self._pins[key] = (account, now + (STATE_S if name.startswith(_STATE) else PIN_S))
-            self._pins.move_to_end(key)
-        while len(self._pins) > self.most:
-            self._pins.popitem(last=False)
+            pins[key] = (account, now + (STATE_S if name.startswith(_STATE) else PIN_S))
+            pins.move_to_end(key)
+        while len(pins) > self.most:
+            pins.popitem(last=False)
 
     def __len__(self) -> int:
         return len(self._pins)
@@ -129,7 +130,9 @@ class Affinity:
         return counts
 
 
+@lru_cache(maxsize=8192)
 def _key(client: str, name: str) -> bytes:
+    """Asked for several times a request, and for a conversation with each of its turns."""
     return blake2b(f"{client}\0{name}".encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 

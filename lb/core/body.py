@@ -6,16 +6,18 @@ came; only what is asked for by ``get`` is parsed, and only what is ``set`` is w
 
 import re
 from codecs import getincrementaldecoder
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from msgspec import Raw
 
 from lb.core.errors import Problem, bad_request
 
+T = TypeVar("T")
 _FIELDS = msgspec.json.Decoder(dict[str, Raw])
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 _MISSING = object()
+_QUOTE, _NULL = b'"n'
 COULD_NOT_PARSE = (
     "We could not parse the JSON body of your request: {why}. "
     "Send one JSON object, UTF-8 encoded, with the content type application/json."
@@ -29,7 +31,17 @@ class Body:
     ``altered`` all that was, ``rules`` which rule altered what.
     """
 
-    __slots__ = ("_cache", "_fields", "_marks", "_opaque", "_source", "altered", "changed", "rules")
+    __slots__ = (
+        "_cache",
+        "_fields",
+        "_marks",
+        "_opaque",
+        "_source",
+        "_views",
+        "altered",
+        "changed",
+        "rules",
+    )
 
     def __init__(self, source: bytes, fields: dict[str, Raw | bytes]) -> None:
         self._source: bytes | None = source
@@ -37,6 +49,7 @@ class Body:
         self._cache: dict[str, Any] = {}
         self._opaque = False
         self._marks: dict[re.Pattern[bytes], bool] = {}
+        self._views: dict[str, Any] = {}
         self.changed: list[str] = []
         self.altered: list[str] = []
         self.rules: list[tuple[str, tuple[str, ...]]] = []
@@ -77,7 +90,7 @@ class Body:
     def given(self, name: str) -> bool:
         """Whether a field is there and not null."""
         value = self._fields.get(name)
-        return value is not None and bytes(memoryview(value)[:5]) != b"null"
+        return value is not None and memoryview(value)[0] != _NULL
 
     def names(self) -> tuple[str, ...]:
         """The fields there are, in order."""
@@ -88,10 +101,15 @@ class Body:
         return bytes(self.view(name))
 
     def has(self, mark: re.Pattern[bytes]) -> bool:
-        """Whether ``mark`` stands in the text of ``input``; looked for once, and without a copy."""
+        """Whether ``mark`` stands in the text of ``input``; looked for once, and without a copy.
+
+        A mark has quotes of its own, which a string would have escaped: only items are looked into.
+        """
         found = self._marks.get(mark)
         if found is None:
-            found = self._marks[mark] = mark.search(self.view("input")) is not None
+            text = self.view("input")
+            is_string = bool(text) and text[0] == _QUOTE
+            found = self._marks[mark] = not is_string and mark.search(text) is not None
         return found
 
     def view(self, name: str) -> memoryview:
@@ -117,6 +135,17 @@ class Body:
             ) from None
         self._cache[name] = value
         return value
+
+    def seen(self, name: str, decoder: "msgspec.json.Decoder[T]") -> T:
+        """A field as ``decoder`` sees it, kept: each field has one decoder that asks so.
+
+        Raises: msgspec.DecodeError, UnicodeDecodeError.
+        """
+        value = self._views.get(name, _MISSING)
+        if value is _MISSING:
+            value = self._views[name] = decoder.decode(self._fields[name])
+        told: T = value
+        return told
 
     def set(self, name: str, value: Any, *, told: bool = True) -> None:
         """Write a field anew; ``told`` whether the client hears of it in ``x-lb-changed``."""
@@ -167,6 +196,7 @@ class Body:
     def _alter(self, name: str, *, told: bool) -> None:
         self._source = None
         self._marks.clear()
+        self._views.pop(name, None)
         self.altered.append(name)
         if told and name not in self.changed:
             self.changed.append(name)

@@ -174,6 +174,8 @@ class Reader:
 
     def read(self, name: str) -> Asked:
         """Take a name apart. Raises: Problem (400) for a suffix that is no effort."""
+        if "/" not in name and ":" not in name:
+            return Asked(name)
         prefix, rest = "", name
         head, slash, tail = name.partition("/")
         if slash and tail and self.called(head) and not self._stands_alone(name):
@@ -213,7 +215,7 @@ class Reader:
         served = name if model.is_family or not model.served else model.served
         if served != body.get("model"):
             body.set("model", served)
-        names = tuple(dict.fromkeys((name, asked.name)))
+        names = (name,) if name == asked.name else (name, asked.name)
         only = (Only(frozenset({asked.prefix}), "the model's prefix"),) if asked.prefix else ()
         return Settled(model, served, names, only)
 

@@ -5,7 +5,7 @@ from itertools import islice
 from operator import attrgetter
 from typing import Any
 
-from attrs import frozen
+from msgspec import Struct
 
 from lb.core.account import Account, Ask
 from lb.core.explain import Opinion, reason_of
@@ -16,17 +16,19 @@ MOST_AT_FIRST = 16  # accounts; a first pick in a larger pool draws two, and so 
 MOST_LOOKS = 64
 
 
-_LOOK = ("account", "health", "in_flight", "limit", "blocks", "windows", "probe_until")
-_look = attrgetter(*_LOOK, "origin.until")
-"""An account as it is just now: references only, nothing is judged yet."""
+_STANDING = ("account", "health", "limit", "blocks", "windows", "probe_until")
+_standing = attrgetter(*_STANDING)
+"""An account as it is until something happens to it: references only, nothing is judged yet."""
+_load = attrgetter("in_flight", "origin.until")
+"""What changes from one request to the next."""
 
 
-@frozen
-class Note:
+class Note(Struct, frozen=True, gc=False):
     """One pick ``at`` (unix seconds).
 
-    ``home`` is the account the conversation belongs to, ``looks`` are all accounts but the
-    ``unseen``, ``tried`` were out already.
+    ``home`` is the account the conversation belongs to, ``looks`` and ``loads`` are all accounts
+    but the ``unseen``, ``tried`` were out already. A thousand of them are kept, out of the sight of
+    the collector of cycles.
     """
 
     at: float
@@ -35,11 +37,13 @@ class Note:
     home: str | None
     tried: frozenset[str]
     looks: tuple[tuple[Any, ...], ...]
+    loads: tuple[tuple[int, float], ...]
     unseen: int
 
     def judged(self, ask: Ask) -> list[tuple[Slot, Verdict]]:
         """Each other account as it was, and what was thought of it."""
-        others = [_then(look) for look in self.looks if look[0].id != self.picked.id]
+        looks = zip(self.looks, self.loads, strict=True)
+        others = [_then(*look) for look in looks if look[0][0].id != self.picked.id]
         return [(slot, self._verdict(slot, ask)) for slot in others]
 
     def _verdict(self, slot: Slot, ask: Ask) -> Verdict:
@@ -53,23 +57,34 @@ def note_of(
 ) -> Note:
     """What the pool was like at ``now`` (unix seconds) when it picked; ``tried`` were out.
 
-    On the request path, so it only takes hold of what is there: 2 us for ten accounts.
+    On the request path, so it only takes hold of what is there; how the accounts stand is taken
+    once and shared by all picks until something happens to one.
     """
     slot, verdict = picked
-    slots = pool.slots.values()
-    most = MOST_LOOKS if tried else MOST_AT_FIRST
-    looks: tuple[tuple[Any, ...], ...] = ()
-    if tried or len(slots) <= most:
-        looks = tuple(map(_look, islice(slots, most)))
+    number = len(pool.slots)
+    looks, loads = _looks(pool, MOST_LOOKS if tried else MOST_AT_FIRST, always=bool(tried))
     home = pool.home(ask, now)
-    unseen = len(slots) - max(1, len(looks))
-    return Note(now, slot.account, verdict, home, frozenset(tried), looks, unseen)
+    unseen = number - max(1, len(looks))
+    return Note(now, slot.account, verdict, home, frozenset(tried), looks, loads, unseen)
 
 
-def _then(look: tuple[Any, ...]) -> Slot:
+def _looks(
+    pool: Pool, most: int, *, always: bool
+) -> tuple[tuple[tuple[Any, ...], ...], tuple[tuple[int, float], ...]]:
+    slots = pool.slots.values()
+    if len(slots) > most:
+        few = [*islice(slots, most)] if always else []
+        return tuple(map(_standing, few)), tuple(map(_load, few))
+    if pool.standings is None:
+        pool.standings = tuple(map(_standing, slots))
+    return pool.standings, tuple(map(_load, slots))
+
+
+def _then(standing: tuple[Any, ...], load: tuple[int, float]) -> Slot:
     """The slot as it was."""
-    *told, origin_until = look
-    return Slot(**dict(zip(_LOOK, told, strict=True)), origin=Origin(origin_until, streak=1))
+    in_flight, origin_until = load
+    told = dict(zip(_STANDING, standing, strict=True))
+    return Slot(**told, in_flight=in_flight, origin=Origin(origin_until, streak=1))
 
 
 def why(note: Note, ask: Ask, strategy: str) -> str:

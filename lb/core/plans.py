@@ -67,8 +67,7 @@ class Plan:
     @property
     def has_limits(self) -> bool:
         """Whether requests or tokens are limited over time, so that clients are told."""
-        limits = (self.rpm, self.tpm, self.rpd, self.tpd)
-        return any(limit is not None for limit in limits)
+        return not (self.rpm is None is self.tpm is self.rpd is self.tpd)
 
     @property
     def is_metered(self) -> bool:
@@ -83,6 +82,8 @@ class Plan:
 
     def check_model(self, *names: str) -> None:
         """Raises: Problem (403) when the model that goes by ``names`` may not be used."""
+        if not self.models and not self.deny:
+            return
         if not self.admits(*names):
             raise forbidden(f"This API key does not have access to model '{names[0]}'")
 

@@ -6,6 +6,7 @@ affinity is a preference between the two. Every pick reserves its place at once.
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 from random import Random
+from typing import Any
 from urllib.parse import urlsplit
 
 from attrs import define, field, frozen
@@ -49,11 +50,15 @@ class Wait:
 
 @define(eq=False)
 class Pool:
-    """The live pool. No clock, no chance: ``now`` (unix seconds) and ``rng`` are arguments."""
+    """The live pool. No clock, no chance: ``now`` (unix seconds) and ``rng`` are arguments.
+
+    ``standings`` is what ``notes`` took of all accounts; None once something happened to one.
+    """
 
     strategy: Strategy
     slots: dict[str, Slot] = field(factory=dict)
     affinity: Affinity = field(factory=Affinity)
+    standings: tuple[tuple[Any, ...], ...] | None = None
     _groups: list[list[Slot]] = field(factory=list)
     _picks: int = 0
 
@@ -80,6 +85,7 @@ class Pool:
             slots[account.id] = slot
         self.slots = slots
         self.regroup()
+        self.standings = None
 
     def regroup(self) -> None:
         """Order the enabled accounts into their priority groups."""
@@ -108,6 +114,8 @@ class Pool:
             if slot.health.state is State.EXHAUSTED and now < slot.health.until:
                 slot.plan_canary(now)
             slot.take(now, self._picks)
+            if slot.probe_until:
+                self.standings = None
         return found
 
     def find(
@@ -115,8 +123,7 @@ class Pool:
     ) -> tuple[Slot, Verdict] | None:
         """As ``pick``, but nothing is reserved."""
         home = self.home(ask, now)
-        quick = self._quick(ask, now, rng, shunned, home)
-        if quick is not None:
+        if (quick := self._quick(ask, now, rng, shunned, home)) is not None:
             return quick, Verdict.READY
         for group in in_order(self._groups, ask):
             ready: list[Slot] = []
@@ -196,17 +203,21 @@ class Pool:
 
     def release(self, slot: Slot) -> None:
         """Give a place back."""
+        if slot.probe_until:
+            self.standings = None
         slot.give_back()
 
     def learn(self, event: Event) -> bool:
         """Take up what happened; whether the account's standing changed (and so is to be kept)."""
-        slot = self.slots.get(event.account)
-        if slot is None:
+        if (slot := self.slots.get(event.account)) is None:
             return False
-        before = slot.health
+        before, limit = slot.health, slot.limit
         slot.health = step(before, event)
-        changed = slot.health != before
-        _TAKE_UP.get(type(event), _nothing)(slot, event)
+        changed = slot.health is not before and slot.health != before
+        if (take_up := _TAKE_UP.get(type(event))) is not None:
+            take_up(slot, event)
+        if changed or slot.limit != limit or not isinstance(event, _UNSEEN):
+            self.standings = None
         if isinstance(event, Throttled) and slot.health.streak > before.streak:
             slot.slow_down()  # once an incident, however many requests saw it
         if isinstance(event, Measured) and _restores(slot, event):
@@ -275,10 +286,8 @@ def _restored(slot: Slot, event: Event) -> None:
     slot.blocks = {}
 
 
-def _nothing(slot: Slot, event: Event) -> None:
-    del slot, event
-
-
+_UNSEEN = (Succeeded, Spent)
+"""What leaves no trace in an account's standing, unless it changed its state or its limit."""
 _TAKE_UP: dict[type[Event], Callable[[Slot, Event], None]] = {
     Succeeded: _succeeded,
     Doubted: _failed,
@@ -288,5 +297,4 @@ _TAKE_UP: dict[type[Event], Callable[[Slot, Event], None]] = {
     Blocked: _blocked,
     Measured: _measured,
     Restored: _restored,
-    Spent: _nothing,
 }

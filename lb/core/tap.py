@@ -75,6 +75,10 @@ class _Response(msgspec.Struct):
     usage: msgspec.Raw = msgspec.Raw(b"null")
 
 
+class _Whole(_Response):
+    output: list[_Item] | None = None
+
+
 class _Event(msgspec.Struct):
     type: str = ""
     sequence_number: int | None = None
@@ -89,7 +93,7 @@ class _Typed(msgspec.Struct):
 _events = msgspec.json.Decoder(_Event)
 _types = msgspec.json.Decoder(_Typed)
 _usages = msgspec.json.Decoder(_Usage)
-_responses = msgspec.json.Decoder(_Response)
+_wholes = msgspec.json.Decoder(_Whole)
 
 
 class Phase(Enum):
@@ -221,14 +225,13 @@ class Tap:
         Raises: Garbage for what is no response object.
         """
         try:
-            response = _responses.decode(answer)
-            outputs = _outputs.decode(answer)
+            response = _wholes.decode(answer)
         except (msgspec.DecodeError, RecursionError):
             raise Garbage from None
-        if response.id is None and response.status is None and outputs.output is None:
+        if response.id is None and response.status is None and response.output is None:
             raise Garbage
         self._keep_response(response)
-        for item in outputs.output or ():
+        for item in response.output or ():
             self._keep_item(item)
         self.outcome = response.status or "completed"
         self.phase = Phase.ENDED
@@ -240,14 +243,13 @@ class Tap:
         self.outcome = "completed"
         self.phase = Phase.ENDED
         try:
-            response = _responses.decode(answer)
-            outputs = _outputs.decode(answer)
+            response = _wholes.decode(answer)
         except (msgspec.DecodeError, RecursionError):
             return
         if response.id and response.id.startswith("file-"):
             self.owned.append(f"file:{response.id}")
         self.usage = usage_of(response.usage)
-        for item in outputs.output or ():
+        for item in response.output or ():
             self._keep_item(item)
 
 
@@ -259,13 +261,6 @@ def _type_of(data: bytes) -> str:
 
 
 CIPHER_PREFIX = 96  # characters of a ciphertext that tell it apart from any other
-
-
-class _Outputs(msgspec.Struct):
-    output: list[_Item] | None = None
-
-
-_outputs = msgspec.json.Decoder(_Outputs)
 
 
 class Garbage(Exception):  # noqa: N818  # the field's word

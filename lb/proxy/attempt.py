@@ -1,12 +1,11 @@
 """One try at one account: from the credential to the first content, or to a Problem."""
 
-from secrets import token_hex
-
 from attrs import define, evolve, field
 
 from lb.adapters.answers import LONGEST_ANSWER_BYTES, LONGEST_ERROR_BYTES, Answer
 from lb.adapters.clock import Clock
 from lb.adapters.credentials import Credentials
+from lb.adapters.ids import new_id
 from lb.adapters.sockets import Sockets, StaleSocketError, UpgradeRefusedError
 from lb.adapters.transport import Transport
 from lb.core import codex, sse
@@ -150,7 +149,7 @@ class Tries:
 
     def _identified(self, call: Call, attempt: Attempt, outgoing: Outgoing) -> Outgoing:
         own = call.headers.get("x-client-request-id") if call.codex else None
-        attempt.request_id = own or f"lb_{token_hex(16)}"
+        attempt.request_id = own or f"lb_{new_id()}"
         outgoing.headers["x-client-request-id"] = attempt.request_id
         if attempt.traceparent:
             outgoing.headers["traceparent"] = attempt.traceparent

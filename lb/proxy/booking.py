@@ -42,13 +42,9 @@ class Books:
 
     def admit(self, call: Call, at: float) -> "Booking":
         """A request is let in that came ``at`` (unix seconds)."""
-        booking = Booking(self, call.request_id, call.ask.model, at)
-        self.note(
-            Admitted(
-                call.request_id, at, call.ask.client, call.ask.model, effort_of(call), call.stream
-            )
-        )
-        return booking
+        ask = call.ask
+        told = Admitted(call.request_id, at, ask.client, ask.model, effort_of(call), call.stream)
+        return Booking(self, call.request_id, ask.model, at, told)
 
     def cost_uusd(self, names: tuple[str, ...], tokens: Tokens) -> int | None:
         """What tokens cost, by the first of the model's ``names`` that has a price."""
@@ -60,15 +56,27 @@ class Books:
 
 @define(eq=False)
 class Booking:
-    """The ledger's side of one request that came ``at`` (unix seconds)."""
+    """The ledger's side of one request that came ``at`` (unix seconds).
+
+    That it was admitted is noted together with what follows, in one append: nothing was asked of
+    anybody yet. One that has to wait is noted ``begun``.
+    """
 
     books: Books
     request_id: str
     model: str
     at: float
+    admitted: Admitted
     settled: Settled | None = None
+    _begun: bool = False
     _attempts: int = 0
     _lost: list[tuple[Tokens, int | None]] = field(factory=list)
+
+    def begun(self) -> None:
+        """It is let in, and will be for a while before anything is asked."""
+        if not self._begun:
+            self._begun = True
+            self.books.note(self.admitted)
 
     def attempted(self, attempt: Attempt) -> None:
         """An attempt is about to be sent."""
@@ -117,7 +125,11 @@ class Booking:
         return tokens, None if tokens is NO_TOKENS else self.books.cost_uusd(names, tokens)
 
     def _note(self, fact: Fact) -> None:
-        self.books.note(fact)
+        if self._begun:
+            self.books.note(fact)
+        else:
+            self._begun = True
+            self.books.note(self.admitted, fact)
 
 
 @define

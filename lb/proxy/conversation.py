@@ -7,13 +7,13 @@ transcript holds what was said, so that any turn can go to any account, over a s
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from secrets import token_hex
 
 import msgspec
 import structlog
 from aiohttp import WSMsgType, web
 from attrs import define, evolve, field
 
+from lb.adapters.ids import new_id
 from lb.core import sse
 from lb.core.body import Body
 from lb.core.call import Call
@@ -61,7 +61,7 @@ class Conversation:
     call_of: Callable[[Body, str], Awaitable[Call]]
     admit: Callable[[Call], Delivery]
     on_done: Callable[[Delivery, Problem | None], None]
-    lane: str = field(factory=lambda: f"ws/{token_hex(16)}")
+    lane: str = field(factory=lambda: f"ws/{new_id()}")
     transcript: Transcript = field(factory=Transcript)
     session: str = ""
     _frames: asyncio.Queue[str] = field(factory=lambda: asyncio.Queue(MOST_QUEUED))
@@ -139,7 +139,7 @@ class Conversation:
 
     async def _call(self, body: Body, previous_id: str, turn: Turn) -> Call:
         whole = with_items(body, turn.asked) if previous_id else body
-        request_id = f"req_{token_hex(16)}"
+        request_id = f"req_{new_id()}"
         call = await self.call_of(whole, request_id)
         session = self._session_of(call.ask.session)
         others = tuple((twin, evolve(ask, session=session)) for twin, ask in call.others)
@@ -170,7 +170,7 @@ class Conversation:
             except Problem as problem:
                 if problem.blame is Blame.CLIENT and problem.code != NO_PREWARM:
                     raise
-        response_id = f"resp_lb_{token_hex(16)}"
+        response_id = f"resp_lb_{new_id()}"
         sink = TurnSink(self.link, self.request, turn)
         for number, (name, status) in enumerate(_WARM):
             response = {"id": response_id, "object": "response", "status": status, "output": []}

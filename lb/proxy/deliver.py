@@ -9,8 +9,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from aiohttp import web
-from attrs import define, evolve, field
+from attrs import define, field
 
 from lb.core import events, sse
 from lb.core.call import Call
@@ -27,6 +26,7 @@ from lb.proxy.dispatch import Dispatch
 from lb.proxy.drain import Behind, Drain
 from lb.proxy.hunt import Hunt
 from lb.proxy.pulse import Pulse
+from lb.proxy.replies import Reply
 from lb.proxy.said import headers_of
 from lb.proxy.sinks import Sink, voiced
 from lb.proxy.splice import spliced
@@ -68,7 +68,7 @@ class Delivery:
         if self.task is not None:
             self.task.cancel()
 
-    async def whole(self) -> web.Response:
+    async def whole(self) -> Reply:
         """The answer in one piece. Raises: Problem when there is none."""
         try:
             opened = self.opened = await self._open()
@@ -81,7 +81,7 @@ class Delivery:
             else:
                 content_type = opened.answer.headers.get("content-type", content_type)
             headers = {**headers_of(self, opened), "Content-Type": content_type}
-            return web.Response(body=body, headers=headers)
+            return Reply(headers, body)
         except Problem as problem:
             self._book(ended_by(problem, len(self.hunt.attempts)))
             raise
@@ -235,7 +235,7 @@ class Delivery:
 
     async def _settle(self) -> None:
         """On leaving, however it ends: let go of upstream, give the place back, book the use."""
-        opened = self.opened
+        opened, self.task = self.opened, None  # the task knows the answer, which knows us
         if self._drains:
             return
         if opened is None:
@@ -269,7 +269,8 @@ class Delivery:
         if state := opened.answer.headers.get("x-codex-turn-state"):
             names.append(f"turn:{state}")
         self.dispatch.pool.affinity.pin(self.call.ask.client, names, slot.id, now)
-        if opened.tap.usage is not None:
-            self.dispatch.learn(evolve(opened.tap.usage, account=slot.id, at=now))
+        if (used := opened.tap.usage) is not None:
+            counts = used.input_tokens, used.cached_tokens, used.output_tokens
+            self.dispatch.learn(events.Spent(slot.id, now, *counts, used.reasoning_tokens))
         if self.dispatch.before_end is not None:
             self.dispatch.before_end(slot)

@@ -187,6 +187,7 @@ class Dispatch:
         ask, now = hunt.call.ask, self.clock.now()
         found = self.pool.find(ask, now, self.rng)
         if found is not None and self.queue.wanted(ask.model, found[0].id):
+            hunt.booking.begun()
             with self._waiter(hunt, looked=False) as waiter:
                 await waiter.wait(2 * WAKE_JITTER_S)
             hunt.waited_s += self.clock.now() - now
@@ -198,6 +199,7 @@ class Dispatch:
     async def _wait(self, hunt: Hunt) -> None:
         """Until it is worth looking again. Raises: Problem when waiting would not help in time."""
         now = self.clock.now()
+        hunt.booking.begun()
         wait = self.pool.wait(hunt.call.ask, now, hunt.tried)
         until = hunt.patience_until if wait.busy else wait.until
         if until is None or (until > hunt.patience_until and not wait.busy):

@@ -116,11 +116,6 @@ class Family:
         for event in readings.values():
             self.changes.happened(event, soon=False)
 
-    def listed(self, row: dict[str, Any]) -> None:
-        """A request is over; told where somebody watches."""
-        if self.watchers:
-            self.changes.tell(Listed(row))
-
     def before_end(self, slot: Slot) -> None:
         """The client is about to see the end of an answer, and may go on from it at once.
 
@@ -251,6 +246,7 @@ class Family:
     def _take_up(self, told: dict[str, Any]) -> None:
         """What changed last counts; what was used counts once, whoever knows of it."""
         now = self.clock.now()
+        self.pool.standings = None
         for account, saved in told["standings"].items():
             slot = self.pool.slots.get(account)
             if slot is not None and saved["health"]["since"] >= slot.health.since:

@@ -15,6 +15,7 @@ from lb.core.errors import Problem
 from lb.core.models import Reader
 from lb.core.pool import Pool
 from lb.core.prices import Prices
+from lb.proxy.afterwards import Afterwards
 from lb.proxy.catalog import Catalog
 from lb.proxy.deliver import Delivery
 from lb.proxy.dispatch import Dispatch
@@ -55,11 +56,13 @@ class Gateway:
     asides: Memo = field(factory=Memo)
     on_drain: set[Callable[[], None]] = field(factory=set)  # how each socket hears of it
     on_ended: list[Ended] = field(factory=list)
+    afterwards: Afterwards = field(factory=Afterwards)
     tracer: Callable[[Call, float], Trace] | None = None
     histories: Histories = field(factory=Histories)
     timelines: Timelines = field(factory=Timelines)
     others: Shared = field(factory=Alone)
     family: Family | None = None  # where there are other workers
+    _reader: Reader | None = None
     _pins: tuple[float, dict[str, int]] = (0.0, {})
 
     def drain(self) -> None:
@@ -87,7 +90,9 @@ class Gateway:
 
     def reader(self) -> Reader:
         """Who reads the names of models, by the config and the accounts of now."""
-        return Reader(self.config.models, self.catalog.knows, self._called)
+        if self._reader is None or self._reader.catalog is not self.config.models:
+            self._reader = Reader(self.config.models, self.catalog.knows, self._called)
+        return self._reader
 
     def _called(self, name: str) -> bool:
         return any(name in slot.account.names for slot in self.pool.enabled())

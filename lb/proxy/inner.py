@@ -37,11 +37,10 @@ async def told(gateway: Gateway, delivery: Delivery) -> Told:
     """The answer to a call that asks for no stream. Raises: Problem when there is none."""
     gateway.deliveries.add(delivery)
     try:
-        response = await delivery.whole()
+        reply = await delivery.whole()
     finally:
         gateway.deliveries.discard(delivery)
-    body = response.body
-    answer = msgspec.json.decode(body if isinstance(body, bytes) else b"{}")
+    answer = msgspec.json.decode(reply.whole or b"{}")
     booked = delivery.hunt.booking.settled
     text = str(answer.get("output_text") or "")
     return Told(text, booked.tokens, booked.cost_uusd) if booked else Told(text)

@@ -101,6 +101,7 @@ class Memory:
     def recall(self, accounts: Iterable[str]) -> None:
         """Put ``accounts`` back as they stood, saved first, then what the journal knows beyond."""
         now, wanted = self.clock.now(), set(accounts)
+        self.pool.standings = None
         for account in wanted & self._saved.keys():
             restore(self.pool.slots[account], self._saved[account], now)
         for entry in self._known:
@@ -115,33 +116,32 @@ class Memory:
 
     def noted(self, event: Event, *, changed: bool) -> None:
         """Keep ``event``: at once if it changed a standing, with the next batch if not."""
-        if isinstance(event, Spent):
+        if not changed and isinstance(event, (Spent, Succeeded)):
             return
         if changed and not self.journal.is_full:
             told = {**event_to_data(event), "noted_at": self.clock.now()}
             self._append(msgspec.json.encode(told) + b"\n")
-        if changed or not isinstance(event, Succeeded):
-            self._waits_since = self._waits_since or self.clock.now()
-            self._dirty.add(event.account)
+        self._waits_since = self._waits_since or self.clock.now()
+        self._dirty.add(event.account)
 
     def lag_s(self) -> float:
         """For how long the oldest of what is not stored has waited."""
         return max(0.0, self.clock.now() - self._waits_since) if self._waits_since else 0.0
 
-    def note(self, fact: Fact) -> None:
-        """Keep a fact of the ledger.
+    def note(self, *facts: Fact) -> None:
+        """Keep facts of the ledger, all of one request.
 
         A request that is let in while the journal is full goes on without a row, and is counted.
         """
-        if isinstance(fact, Admitted):
-            line = line_of(fact) + b"\n"
-            if self.journal.is_full or not self._append(line):
-                self._drop(fact)
-        elif fact.request_id in self._unbooked:
-            if isinstance(fact, Settled):
-                self._unbooked.discard(fact.request_id)
-        elif self._late or not self._append(line_of(fact) + b"\n"):
-            self._late.append(line_of(fact) + b"\n")
+        first, last = facts[0], facts[-1]
+        lines = b"".join([line_of(fact) + b"\n" for fact in facts])
+        if isinstance(first, Admitted):
+            if self.journal.is_full or not self._append(lines):
+                self._drop(first)
+        elif first.request_id not in self._unbooked and (self._late or not self._append(lines)):
+            self._late.append(lines)
+        if self._unbooked and isinstance(last, Settled):
+            self._unbooked.discard(last.request_id)
 
     def _append(self, line: bytes) -> bool:
         self._waits_since = self._waits_since or self.clock.now()

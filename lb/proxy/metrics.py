@@ -135,6 +135,7 @@ class Metrics:
         self.overhead = Times("lb_overhead_seconds", TEXTS["overhead"], (), OVERHEADS)
         self.queue = Times("lb_queue_seconds", TEXTS["queue"], (), LATENCIES)
         self._heard: dict[tuple[type[Event], str], int] = defaultdict(int)
+        self._whose: dict[tuple[str, str, str], tuple[str, str, str]] = {}
 
     def heard(self, event: Event) -> None:
         """Something happened to an account."""
@@ -149,17 +150,26 @@ class Metrics:
             self.rejected.add((str(status), self.outcomes(code)))
             return
         ask, opened = delivery.call.ask, delivery.opened
-        key = self.keys(ask.client)
         outcome = self.outcomes(code or delivery.outcome or "client_gone")
         self._attempted(delivery)
         if opened is None:
-            whose = (self.models.known(ask.model), NONE, key)
+            whose: Labels = (self.models.known(ask.model), NONE, self.keys(ask.client))
         else:
-            whose = (self.models(ask.model), self.accounts(opened.attempt.slot.id), key)
+            whose = self._labels(ask.model, opened.attempt.slot.account.id, ask.client)
             self.duration.saw(whose[:1], total_s)
             self._timed(delivery, opened, whose)
         self.requests.add((outcome, *whose))
         self._used(delivery, whose)
+
+    def _labels(self, model: str, account: str, key: str) -> Labels:
+        """Model, account and key as labels: made once for each three."""
+        told = (model, account, key)
+        if told not in self._whose:
+            if len(self._whose) >= MOST_SERIES:
+                self._whose.clear()
+            made = self.models(model), self.accounts(account), self.keys(key)
+            self._whose[told] = made
+        return self._whose[told]
 
     def _used(self, delivery: Delivery, whose: Labels) -> None:
         """What is booked of it; later where it is read on although its client has left."""

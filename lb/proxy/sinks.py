@@ -11,6 +11,7 @@ from lb.core.errors import Problem
 from lb.core.formats.responses import NATIVE
 from lb.core.formats.voice import Encoder, Voice
 from lb.core.tap import Tap
+from lb.proxy.replies import Reply
 
 STREAM_HEADERS = {
     "Content-Type": "text/event-stream; charset=utf-8",
@@ -66,15 +67,15 @@ class StreamSink:
 
     def __init__(self, request: web.Request, headers: Mapping[str, str], *, codex: bool) -> None:
         self.request = request
-        self.response = web.StreamResponse(headers={**STREAM_HEADERS, **headers})
+        self.response = Reply({**STREAM_HEADERS, **headers})
         self._keepalive = sse.KEEPALIVE_EVENT if codex else sse.COMMENT
         self.started = False
 
     async def start(self, headers: Mapping[str, str]) -> None:
-        """Send the head, unless a keep-alive had to."""
+        """The head, which leaves with the first run, unless a keep-alive had to send it."""
         if not self.started:
             self.started = True
-            self.response.headers.update(headers)
+            self.response.told.update(headers)
             await self.response.prepare(self.request)
 
     async def write(self, run: bytes) -> None:

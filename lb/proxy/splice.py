@@ -8,12 +8,12 @@ tap, and written. Reading pauses while the client does not take what it was give
 import asyncio
 from collections.abc import Callable
 
-import aiohttp
 from aiohttp import web
 
 from lb.adapters.answers import WireAnswer
 from lb.adapters.faults import problem_of
 from lb.core.errors import Problem, broken
+from lb.core.http1 import Garbled
 from lb.core.tap import Garbage, Phase
 from lb.proxy.pulse import Pulse
 from lb.proxy.sinks import Sink, StreamSink
@@ -63,7 +63,7 @@ class Splice:
             self._idle.cancel()
             if self._draining is not None:
                 self._draining.cancel()
-                self._answer.wire.resume_reading()  # who reads on is no longer this client
+                self._answer.wire.go_on()  # who reads on is no longer this client
 
     def _on_data(self) -> None:
         if self._done.done():
@@ -74,7 +74,7 @@ class Splice:
             self._done.set_exception(problem)
         except Garbage:
             self._done.set_exception(broken("sent something that is no event"))
-        except (aiohttp.ClientError, OSError) as error:
+        except (OSError, Garbled) as error:
             self._done.set_exception(problem_of(error, self._answer.origin))
 
     def _take(self) -> None:
@@ -102,7 +102,7 @@ class Splice:
         pulse.wrote()
         if self._protocol.writing_paused and self._draining is None:
             pulse.writing()
-            self._answer.wire.pause_reading()
+            self._answer.wire.hold()
             self._draining = self._loop.create_task(self._drained())
 
     async def _drained(self) -> None:
@@ -115,7 +115,7 @@ class Splice:
         if self._pulse is not None:
             self._pulse.wrote()
         self._read_at = self._loop.time()
-        self._answer.wire.resume_reading()
+        self._answer.wire.go_on()
         self._on_data()
 
     def _silent(self) -> None:

@@ -7,14 +7,15 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from attrs import define, field, frozen
+from attrs import define, field
+from msgspec import Struct
 
 from lb.core.account import Ask
 from lb.core.errors import Problem
-from lb.core.ledger import NO_TOKENS, Settled
+from lb.core.ledger import NO_TOKENS, Admitted, Settled
 from lb.core.notes import Note, opinions, why
 from lb.proxy.attempt import Attempt
-from lb.proxy.booking import effort_of, ended_by
+from lb.proxy.booking import ended_by
 from lb.proxy.deliver import Delivery
 from lb.proxy.said import overhead_s
 
@@ -22,8 +23,7 @@ MOST_TIMELINES = 2000
 LONGEST_AGENT = 200  # characters of a user agent
 
 
-@frozen
-class Tried:
+class Tried(Struct, frozen=True, gc=False):
     """One attempt. Times in unix seconds, 0: it never came to that."""
 
     account: str
@@ -35,14 +35,17 @@ class Tried:
     said: str
     ids: tuple[str, str]  # ours, the upstream's
     changed: tuple[str, ...]
-    note: Note | None
+    note: Note
 
 
-@frozen
-class Timeline:
-    """One request that is over; ``row`` is what the ledger has of it."""
+class Timeline(Struct, frozen=True, gc=False):
+    """One request that is over. A thousand are kept, out of the sight of the collector of cycles.
 
-    row: dict[str, Any]
+    ``admitted`` and ``settled`` are its facts in the ledger.
+    """
+
+    admitted: Admitted
+    settled: Settled
     ask: Ask
     path: str
     agent: str
@@ -53,6 +56,32 @@ class Timeline:
     overhead_ms: float | None
     rules: tuple[tuple[str, tuple[str, ...]], ...]
     tries: tuple[Tried, ...]
+
+    @property
+    def row(self) -> dict[str, Any]:
+        """The request in the ledger's columns."""
+        begun, settled = self.admitted, self.settled
+        return {
+            "request_id": begun.request_id,
+            "at": begun.at,
+            "key": begun.key,
+            "account": settled.account,
+            "model_asked": begun.model,
+            "model_served": settled.model,
+            "effort": begun.effort,
+            "stream": begun.stream,
+            "input_tokens": settled.tokens.input,
+            "cached_tokens": settled.tokens.cached,
+            "output_tokens": settled.tokens.output,
+            "reasoning_tokens": settled.tokens.reasoning,
+            "cost_uusd": settled.cost_uusd,
+            "attempts": settled.attempts,
+            "queue_ms": settled.queue_ms,
+            "ttfb_ms": settled.ttfb_ms,
+            "total_ms": settled.total_ms,
+            "outcome": settled.outcome,
+            "usage_from": settled.tokens.source,
+        }
 
     def told(self, strategy: str) -> dict[str, Any]:
         """As JSON, in words."""
@@ -91,9 +120,9 @@ class Timeline:
 
 @define(eq=False)
 class Timelines:
-    """The ring; ``on_row`` hears of each row as it is added."""
+    """The ring; ``on_added`` hears of each as it is added."""
 
-    on_row: Callable[[dict[str, Any]], None] = lambda _: None
+    on_added: Callable[[Timeline], None] = lambda _: None
     most: int = MOST_TIMELINES
     _kept: OrderedDict[str, Timeline] = field(factory=OrderedDict)
 
@@ -104,10 +133,10 @@ class Timelines:
         if delivery is None:
             return
         timeline = timeline_of(delivery, status, problem, total_s)
-        self._kept[timeline.row["request_id"]] = timeline
+        self._kept[timeline.admitted.request_id] = timeline
         while len(self._kept) > self.most:
             self._kept.popitem(last=False)
-        self.on_row(timeline.row)
+        self.on_added(timeline)
 
     def get(self, request_id: str) -> Timeline | None:
         """The timeline of a request, if it is still kept."""
@@ -126,12 +155,13 @@ def timeline_of(
 ) -> Timeline:
     """What is kept of a request: nothing of its body, nothing of its answer."""
     call, hunt = delivery.call, delivery.hunt
-    notes = dict(enumerate(hunt.notes))
     first = delivery.first_byte_at
     ours_s = overhead_s(delivery, first) if first else None
     said = problem.message if problem is not None else ""
+    booking = hunt.booking
     return Timeline(
-        row_of(delivery, problem, total_s),
+        booking.admitted,
+        booking.settled or _unsettled(delivery, problem, total_s),
         call.ask,
         call.path,
         call.headers.get("user-agent", "")[:LONGEST_AGENT],
@@ -141,11 +171,11 @@ def timeline_of(
         said[:1000],
         None if ours_s is None else round(ours_s * 1000, 2),
         tuple(call.body.rules),
-        tuple(_tried(each, notes.get(n)) for n, each in enumerate(hunt.attempts)),
+        tuple(map(_tried, hunt.attempts, hunt.notes)),
     )
 
 
-def _tried(attempt: Attempt, note: Note | None) -> Tried:
+def _tried(attempt: Attempt, note: Note) -> Tried:
     return Tried(
         attempt.slot.id,
         attempt.at,
@@ -160,34 +190,8 @@ def _tried(attempt: Attempt, note: Note | None) -> Tried:
     )
 
 
-def row_of(delivery: Delivery, problem: Problem | None, total_s: float) -> dict[str, Any]:
-    """The request in the ledger's columns; one that is drained behind has not settled yet."""
-    call, hunt = delivery.call, delivery.hunt
-    settled = hunt.booking.settled or _unsettled(delivery, problem, total_s)
-    return {
-        "request_id": call.request_id,
-        "at": delivery.received_at,
-        "key": call.ask.client,
-        "account": settled.account,
-        "model_asked": call.ask.model,
-        "model_served": settled.model,
-        "effort": effort_of(call),
-        "stream": call.stream,
-        "input_tokens": settled.tokens.input,
-        "cached_tokens": settled.tokens.cached,
-        "output_tokens": settled.tokens.output,
-        "reasoning_tokens": settled.tokens.reasoning,
-        "cost_uusd": settled.cost_uusd,
-        "attempts": settled.attempts,
-        "queue_ms": settled.queue_ms,
-        "ttfb_ms": settled.ttfb_ms,
-        "total_ms": settled.total_ms,
-        "outcome": settled.outcome,
-        "usage_from": settled.tokens.source,
-    }
-
-
 def _unsettled(delivery: Delivery, problem: Problem | None, total_s: float) -> Settled:
+    """As good as settled: one that is read on behind its client has not been yet."""
     hunt, first = delivery.hunt, delivery.first_byte_at
     outcome = "client_gone" if problem is None else ended_by(problem, len(hunt.attempts))
     return Settled(

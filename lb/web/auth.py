@@ -70,6 +70,7 @@ class Doorman:
     rejectable: frozenset[str] = field(init=False)
     stateful: bool = field(init=False)
     untaken: frozenset[str] = field(init=False)
+    _clients: dict[str, Client] = field(factory=dict, init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
         """What a request may ask for follows from the configuration."""
@@ -104,7 +105,10 @@ class Doorman:
             raise _unauthorized("Incorrect API key provided.", _HOW)
         if refusal := key.refusal(self.now()):
             raise _unauthorized(_dated(refusal, key), "Ask your operator for another one.")
-        return Client(key, self.limits.of(key.name))
+        client = self._clients.get(key.name)
+        if client is None or client.key is not key:
+            client = self._clients[key.name] = Client(key, self.limits.of(key.name))
+        return client
 
     def check_page(self, request: web.Request) -> None:
         """May the dashboard's own files be sent: they are nobody's data, so no token is asked.

@@ -40,8 +40,12 @@ def forwarded(headers: Mapping[str, str]) -> dict[str, str]:
 def patience_of(request: web.Request) -> float:
     """How many seconds the client waits, by its own word or the server's limit."""
     limit_s = request.app[GATEWAY].config.server.deadline_s
-    told = (_number(request.headers.get(name), limit_s) for name in _TIMEOUT_HEADERS)
-    return min(limit_s, *(seconds for seconds in told if seconds > 0), limit_s)
+    headers = request.headers
+    for name in _TIMEOUT_HEADERS:
+        if name in headers:
+            told_s = _number(headers[name], limit_s)
+            limit_s = min(limit_s, told_s) if told_s > 0 else limit_s
+    return limit_s
 
 
 def _number(text: str | None, default: float) -> float:

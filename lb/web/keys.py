@@ -9,6 +9,7 @@ from lb.core.events import Event
 from lb.proxy.deliver import Delivery
 from lb.proxy.gateway import Gateway
 from lb.proxy.gauges import House
+from lb.proxy.timelines import Timeline
 from lb.web.auth import Client, Doorman
 
 GATEWAY: web.AppKey[Gateway] = web.AppKey("gateway", Gateway)
@@ -17,8 +18,8 @@ DOORMAN: web.AppKey[list[Doorman]] = web.AppKey("doorman", list)
 REQUEST_ID = web.RequestKey("request_id", str)
 CLIENT = web.RequestKey("client", Client)
 DELIVERY = web.RequestKey("delivery", Delivery)
-News = Event | dict[str, Any]
-"""What a listener is told: an event, or the row of a request that is over."""
+News = Event | Timeline | dict[str, Any]
+"""What a listener is told: an event, or a request that is over (at another worker: its row)."""
 LISTENERS: web.AppKey[set["asyncio.Queue[News]"]] = web.AppKey("listeners", set)
 """Who listens to /admin/live."""
 HOUSE: web.AppKey[House] = web.AppKey("house", House)

@@ -1,11 +1,13 @@
 """Around every request: problems become envelopes, and one canonical line goes to the log."""
 
 from collections.abc import Awaitable, Callable
-from secrets import token_hex
+from functools import partial
 
 import structlog
 from aiohttp import web
 
+from lb.adapters import logs
+from lb.adapters.ids import new_id
 from lb.core.error_names import spoken
 from lb.core.errors import Blame, Problem
 from lb.proxy.deliver import Delivery
@@ -22,7 +24,7 @@ async def canonical(request: web.Request, handler: Handler) -> web.StreamRespons
     """Give the request its id, answer its problems, and log it once, however it ends."""
     gateway = request.app[GATEWAY]
     received_at = gateway.clock.now()
-    request_id = request[REQUEST_ID] = f"req_{token_hex(16)}"
+    request_id = request[REQUEST_ID] = f"req_{new_id()}"
     status = 499  # the client left: nobody saw an answer
     problem: Problem | None = None
     try:
@@ -46,7 +48,8 @@ async def canonical(request: web.Request, handler: Handler) -> web.StreamRespons
     finally:
         delivery = request.get(DELIVERY)
         if delivery is not None or problem is not None:
-            _tell(request, delivery, status, problem, gateway.clock.now() - received_at)
+            total_s = gateway.clock.now() - received_at
+            gateway.afterwards.add(partial(_tell, request, delivery, status, problem, total_s))
     return response
 
 
@@ -106,7 +109,7 @@ def _tell(
     if problem is not None:
         told["outcome"] = problem.code or problem.type
         told["problem"] = problem.message
-    _log.info("request", **told)
+    logs.request(told)
     for hear in request.app[GATEWAY].on_ended:
         hear(delivery, status, problem, total_s)
 

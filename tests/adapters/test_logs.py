@@ -77,6 +77,32 @@ def test_a_line_is_one_json_object(log: Log) -> None:
     }
 
 
+@pytest.mark.parametrize("text", ["plain", "sk-proj-AbC123_xyz", "two\nlines", "ü", "x" * 3000])
+def test_the_line_of_a_request_is_what_structlog_would_write(log: Log, text: str) -> None:
+    told = {"method": "POST", "path": text, "status": 200, "attempts": [{"account": "a"}]}
+    structlog.get_logger().info("request", **told)
+    logs.request(dict(told))
+    usual, short = log.lines
+    assert len(usual.pop("timestamp")) == len(short.pop("timestamp")) == 27
+    assert short == usual
+    assert list(short) == list(usual)
+
+
+def test_the_line_of_a_request_follows_the_level(log: Log) -> None:
+    logs.set_level("warning")
+    logs.request({"status": 200})
+    assert log.text == ""
+    logs.set_level("debug")
+    logs.request({"status": 200})
+    assert len(log.lines) == 1
+
+
+def test_the_line_of_a_request_is_for_people_on_a_console(console: Log) -> None:
+    logs.request({"status": 200})
+    assert "status" in console.text
+    assert not console.text.startswith("{")
+
+
 def test_what_is_below_the_level_is_not_logged(log: Log) -> None:
     structlog.get_logger().debug("hidden")
     assert log.text == ""

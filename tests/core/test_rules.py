@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from lb.core.body import Body
 from lb.core.errors import Blame, Problem
 from lb.core.fields import REJECTABLE
-from lb.core.rules import RULES, prepare, refusal
+from lb.core.rules import RULES, Rule, prepare, refusal
 from tests.core.rules_table import CHANGING, NEEDING, PASSING, ROWS, Row, chat, text, with_input
 
 DATA = Path(__file__).parent.parent / "data"
@@ -164,6 +164,21 @@ def test_preparing_twice_changes_nothing(sent: dict[str, Any]) -> None:
         assert needs.param
     else:
         assert prepared_again(body.render()) == (body.render(), needs)
+
+
+@given(
+    st.dictionaries(st.sampled_from(["model", "input", *FIELDS, "max_tokens", "verbosity"]),
+                    mixed(WORDS), max_size=5),
+    st.sampled_from([*RULES]),
+)  # fmt: skip
+def test_a_rule_does_nothing_without_the_fields_it_is_about(
+    sent: dict[str, Any], rule: Rule
+) -> None:
+    kept = {name: value for name, value in sent.items() if name not in RULES[rule]}
+    body = body_of(kept)
+    if RULES[rule]:
+        rule(body)
+        assert not body.altered
 
 
 def prepared(body: Body) -> frozenset[str] | Problem:

@@ -1,10 +1,12 @@
 """Request body -> request body: small rules, one function each, run once for each request.
 
 A new rule is one function and one row in ``RULES``. A rule may look, alter the body or refuse it;
-it does nothing to a body it has been through before, and does not decode what it need not see.
+it does nothing to a body it has been through before, nor to one without the fields it is about, and
+does not decode what it need not see.
 """
 
 from collections.abc import Callable
+from functools import lru_cache
 
 from lb.core.body import Body
 from lb.core.fields import REJECTABLE
@@ -15,38 +17,58 @@ __all__ = ["RULES", "Rule", "prepare", "refusal"]
 
 Rule = Callable[[Body], None]
 
-RULES: tuple[Rule, ...] = (
-    shapes.fields_have_their_types,
-    shapes.inner_fields_have_their_types,
-    shapes.elements_have_their_types,
-    presence.model_is_named,
-    presence.input_is_given_once,
-    presence.history_is_given_once,
-    presence.messages_are_not_empty,
-    names.chat_fields_become_native,
-    tools.tools_have_types,
-    tools.tools_are_native,
-    tools.tool_choice_is_native,
-    tools.include_is_known,
-    messages.messages_become_input,
-    items.chat_items_become_native,
-    items.foreign_keys_are_stripped,
-    items.bare_parts_become_messages,
-)
-"""In order: what is checked first, is relied on after."""
+RULES: dict[Rule, tuple[str, ...]] = {
+    shapes.fields_have_their_types: (),
+    shapes.inner_fields_have_their_types: tuple(shapes.INNER),
+    shapes.elements_have_their_types: tuple(shapes.ELEMENTS),
+    presence.model_is_named: (),
+    presence.input_is_given_once: (),
+    presence.history_is_given_once: ("conversation",),
+    presence.messages_are_not_empty: ("messages",),
+    names.chat_fields_become_native: (*names.TOKENS, *names.INSIDE, "response_format"),
+    tools.tools_have_types: ("tools",),
+    tools.tools_are_native: ("tools",),
+    tools.tool_choice_is_native: ("tool_choice",),
+    tools.include_is_known: ("include",),
+    messages.messages_become_input: ("messages",),
+    items.chat_items_become_native: ("input",),
+    items.foreign_keys_are_stripped: ("input",),
+    items.bare_parts_become_messages: ("input",),
+}
+"""Rule -> the fields it is about; it is run where one is there, or always where none is told.
+
+In order: what is checked first, is relied on after.
+"""
 
 
 def prepare(body: Body, rejectable: frozenset[str] = REJECTABLE) -> frozenset[str]:
-    """Run every rule over ``body``; return what it needs of an account: names of ``rejectable``.
+    """Run the rules over ``body``; return what it needs of an account: names of ``rejectable``.
 
     A need refuses nothing yet: whether an account serves it is for the pool to say, and ``refusal``
     is the answer when none does.
 
     Raises: Problem (400) that names the field.
     """
-    for rule in RULES:
-        before = len(body.altered)
+    rules = iter(_about(body.names()))
+    done = -1
+    while (each := next(rules, None)) is not None:
+        number, rule = each
+        if number <= done:
+            continue
+        done, before = number, len(body.altered)
         rule(body)
         if len(body.altered) > before:
             body.rules.append((rule.__name__, tuple(dict.fromkeys(body.altered[before:]))))
+            rules = iter(_about(body.names()))  # a field may have come that later rules are about
     return needs(body, rejectable)
+
+
+@lru_cache(maxsize=1024)
+def _about(fields: tuple[str, ...]) -> tuple[tuple[int, Rule], ...]:
+    """The rules for a body of these ``fields``, each with its place in the order."""
+    told = set(fields)
+    return tuple(
+        (number, rule)
+        for number, (rule, about) in enumerate(RULES.items())
+        if not about or not told.isdisjoint(about)
+    )

@@ -39,7 +39,9 @@ def chat_items_become_native(body: Body) -> None:
     ``tool_calls`` hold them, -> ``function_call``; ``text``, ``image_url`` and ``file`` parts ->
     ``input_text``/``output_text``, ``input_image``, ``input_file``.
     """
-    items = _items(body) if body.has(_ANY) and body.has(_CHAT) else []
+    if not (body.has(_ANY) and body.has(_CHAT)):
+        return
+    items = _items(body)
     wanted = _answered(items)
     kinds: dict[str, str] = {}
     native: list[Any] = []

@@ -24,9 +24,8 @@ _ADVICE = {
 
 def needs(body: Body, rejectable: frozenset[str]) -> frozenset[str]:
     """Those names of ``rejectable`` that a (checked) body uses."""
-    return frozenset(need for need in _split(rejectable)[0] if _uses(body, need)) | _in_tools(
-        body, rejectable
-    )
+    fields = _named(rejectable, body.names())
+    return frozenset(need for need in fields if _uses(body, need)) | _in_tools(body, rejectable)
 
 
 def _in_tools(body: Body, rejectable: frozenset[str]) -> frozenset[str]:
@@ -34,6 +33,12 @@ def _in_tools(body: Body, rejectable: frozenset[str]) -> frozenset[str]:
         return frozenset()
     tools = types_of(body)
     return frozenset(n for n in _split(rejectable)[1] if n.removeprefix(TOOL) in tools)
+
+
+@lru_cache(maxsize=1024)
+def _named(rejectable: frozenset[str], fields: tuple[str, ...]) -> tuple[str, ...]:
+    """The needs that a body of these ``fields`` may have."""
+    return tuple(need for need in _split(rejectable)[0] if need in fields or need == "file_id")
 
 
 @lru_cache(maxsize=64)
@@ -65,6 +70,4 @@ def refusal(need: str) -> Problem:
 def _uses(body: Body, need: str) -> bool:
     if need == "file_id":
         return names_a_file(body)
-    if need not in body:
-        return False
     return bytes(body.view(need)[:6]) not in _IDLE.get(need, _NULL)

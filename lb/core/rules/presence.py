@@ -20,7 +20,7 @@ def input_is_given_once(body: Body) -> None:
     """Either ``input`` or ``messages``; neither only where OpenAI takes the question elsewhere."""
     if body.given("input") and body.given("messages"):
         raise exclusive("input", "messages")
-    if not any(body.given(name) for name in ("input", "messages", *SOURCES)):
+    if not body.given("input") and not any(map(body.given, ("messages", *SOURCES))):
         raise missing("input", "Send a string or an array of items (or 'messages' instead).")
 
 

@@ -73,6 +73,12 @@ FIELDS: dict[str, tuple[str, ...]] = {
 }
 """Top-level field -> the JSON types it may have."""
 
+_USUAL: dict[str, frozenset[int]] = {
+    name: frozenset(byte for byte, kind in _KINDS.items() if kind in (*kinds, NULL))
+    for name, kinds in FIELDS.items()
+}
+"""The first bytes by which a field is right at a glance; numbers want a second look."""
+
 INNER: dict[str, dict[str, tuple[str, ...]]] = {
     "reasoning": {"effort": (STRING,), "summary": (STRING,)},
     "text": {"format": (OBJECT,), "verbosity": (STRING,)},
@@ -87,6 +93,10 @@ ELEMENTS: dict[str, tuple[str, ...]] = {
 }
 """Arrays whose elements are all of a type; ``input`` is not looked into without need."""
 
+_RIGHT = {
+    kinds: frozenset(b for b, k in _KINDS.items() if k in kinds) for kinds in ELEMENTS.values()
+}
+
 _OBJECT = msgspec.json.Decoder(dict[str, Raw])
 _ARRAY = msgspec.json.Decoder(list[Raw])
 
@@ -94,7 +104,8 @@ _ARRAY = msgspec.json.Decoder(list[Raw])
 def fields_have_their_types(body: Body) -> None:
     """Each known field has a type it may have."""
     for name in body.names():
-        if name in FIELDS:
+        usual = _USUAL.get(name)
+        if usual is not None and body.view(name)[0] not in usual:
             _check(name, body.view(name), FIELDS[name])
 
 
@@ -114,7 +125,8 @@ def elements_have_their_types(body: Body) -> None:
         text = body.view(name)
         if text and kind_of(text) is ARRAY:
             for index, value in enumerate(_decode(_ARRAY, name, text)):
-                _check(f"{name}[{index}]", memoryview(value), kinds, nullable=False)
+                if memoryview(value)[0] not in _RIGHT[kinds]:
+                    _check(f"{name}[{index}]", memoryview(value), kinds, nullable=False)
 
 
 def kind_of(text: memoryview) -> str:

@@ -97,8 +97,7 @@ def types_of(body: Body) -> frozenset[str]:
 
 
 def _heads(body: Body) -> list[_Head]:
-    text = body.view("tools")
-    return (_HEADS.decode(text) or []) if text else []
+    return (body.seen("tools", _HEADS) or []) if "tools" in body else []
 
 
 def _is_foreign(head: _Head) -> bool:

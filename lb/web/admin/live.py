@@ -78,7 +78,7 @@ async def _told(
             continue
         rows += 1
         if rows <= MOST_ROWS_A_TICK:
-            yield "request", news
+            yield "request", news if isinstance(news, dict) else news.row
 
 
 def _event_told(gateway: Gateway, event: Event) -> tuple[str, dict[str, Any]]:

@@ -1,0 +1,227 @@
+"""One connection to an upstream: a request goes out, its answer comes in, no task, no queue.
+
+What is left out is what a relay has no use for: redirects, cookies, form encoding, tracing. A
+small part of the CPU of ``ClientSession.request`` (docs/benchmarks.md).
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import cast
+
+from attrs import frozen
+
+from lb.core.http1 import Garbled, Head, Reader
+
+READ_BYTES = 256 << 10
+INLINE_BODY_BYTES = 16 << 10  # a small body leaves in one write with its head
+
+
+@frozen
+class Target:
+    """Where a URL leads: ``origin`` is what is up or down together."""
+
+    origin: str
+    host: str
+    port: int
+    tls: bool
+    host_header: str
+    path: str
+
+
+class HungUpError(ConnectionError):
+    """The connection was closed before an answer began."""
+
+
+class CutError(ConnectionError):
+    """The connection was closed in the middle of an answer."""
+
+
+class Wire(asyncio.Protocol):
+    """One connection. ``on_data`` is called after each read, in the same turn of the loop.
+
+    What has come and was not taken is held; beyond READ_BYTES of it nothing more is read.
+    """
+
+    __slots__ = (
+        "_error",
+        "_held",
+        "_loop",
+        "_pieces",
+        "_reader",
+        "_size",
+        "_stopped",
+        "_transport",
+        "_waiter",
+        "heard",
+        "idle_since",
+        "on_data",
+        "target",
+        "used",
+    )
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, target: Target) -> None:
+        self._loop = loop
+        self._reader = Reader()
+        self._transport: asyncio.Transport | None = None
+        self._waiter: asyncio.Future[None] | None = None
+        self._error: BaseException | None = None
+        self._pieces: list[bytes] = []
+        self._size = 0
+        self._held = False  # by who does not take what comes
+        self._stopped = False
+        self.target = target
+        self.on_data: Callable[[], None] | None = None
+        self.idle_since = 0.0
+        self.heard = False  # whether anything of the present answer has come
+        self.used = False  # whether it has served a request before
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """It is there."""
+        self._transport = cast("asyncio.Transport", transport)
+
+    def data_received(self, data: bytes) -> None:
+        """Take off the framing; tell who waits, or who splices."""
+        self.heard = True
+        try:
+            piece = self._reader.feed(data)
+        except Garbled as error:
+            self._fail(error)
+            self._cut()
+            return
+        if piece:
+            self._pieces.append(piece)
+            self._size += len(piece)
+            if self._size > READ_BYTES:
+                self._flow()
+        if self.on_data is not None:
+            self.on_data()
+        elif self._waiter is not None:
+            self._tell()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Whoever waits is told; who splices, too."""
+        self._transport = None
+        if not self._reader.end():
+            begun = self._reader.head is not None
+            self._fail(exc or (CutError() if begun else HungUpError()))
+            return
+        if self.on_data is not None:
+            self.on_data()
+        self._tell()
+
+    def _fail(self, error: BaseException) -> None:
+        self._error = self._error or error
+        if self.on_data is not None:
+            self.on_data()
+        self._tell()
+
+    def _tell(self) -> None:
+        waiter, self._waiter = self._waiter, None
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
+
+    def _cut(self) -> None:
+        if self._transport is not None:
+            self._transport.abort()
+
+    def _expire(self) -> None:
+        """The answer is late: whoever waits for it gets a TimeoutError."""
+        self._fail(TimeoutError())
+
+    async def _wait(self) -> None:
+        self._waiter = self._loop.create_future()
+        try:
+            await self._waiter
+        finally:
+            self._waiter = None
+
+    async def ask(self, method: str, head: bytes, body: bytes, head_s: float) -> Head:
+        """Send a request; the head of the answer, within ``head_s`` seconds.
+
+        Raises: TimeoutError, OSError, Garbled.
+        """
+        transport, reader = self._transport, self._reader
+        if transport is None or transport.is_closing():
+            raise HungUpError
+        self.heard = False
+        reader.begin(method)
+        if len(body) <= INLINE_BODY_BYTES:
+            transport.write(head + body)
+        else:
+            transport.write(head)
+            transport.write(body)
+        timer = self._loop.call_later(head_s, self._expire)
+        try:
+            while reader.head is None:
+                if self._error is not None:
+                    raise self._error
+                await self._wait()
+            return reader.head
+        finally:
+            timer.cancel()
+
+    def take(self) -> bytes:
+        """What of the body has come, without waiting.
+
+        Raises: OSError, Garbled when no more will.
+        """
+        pieces = self._pieces
+        if not pieces:
+            if self._error is not None and not self._reader.done:
+                raise self._error
+            return b""
+        self._pieces = []
+        self._size = 0
+        if self._stopped:
+            self._flow()
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    async def chunk(self) -> bytes:
+        """What of the body comes next; empty at the end. Raises: as ``take``."""
+        while not (piece := self.take()) and not self._reader.done:
+            await self._wait()
+        return piece
+
+    @property
+    def at_end(self) -> bool:
+        """Whether the answer is read to its end."""
+        return self._reader.done and not self._pieces
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it looks alive."""
+        return self._transport is not None and not self._transport.is_closing()
+
+    @property
+    def keeps(self) -> bool:
+        """Whether it can serve again, now that its answer is read."""
+        return self.is_open and self._error is None and self._reader.keeps
+
+    def hold(self) -> None:
+        """Read no more for the time being: nobody takes it."""
+        self._held = True
+        self._flow()
+
+    def go_on(self) -> None:
+        """Read on."""
+        self._held = False
+        self._flow()
+
+    def _flow(self) -> None:
+        stop = self._held or self._size > READ_BYTES
+        if stop != self._stopped and self.is_open and self._transport is not None:
+            self._stopped = stop
+            if stop:
+                self._transport.pause_reading()
+            else:
+                self._transport.resume_reading()
+
+    def close(self) -> None:
+        """End it in good order."""
+        if self._transport is not None:
+            self._transport.close()
+
+    def abort(self) -> None:
+        """Cut it: nobody wants the rest."""
+        self._pieces, self._size = [], 0
+        self._cut()

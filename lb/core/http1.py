@@ -1,0 +1,257 @@
+"""HTTP/1.1 answers, bytes in and bytes out: a head, then a body without its framing.
+
+Strict where two readers could differ (lengths, chunks), patient where they cannot (a lone LF ends a
+line, a field may be folded). A run of chunks costs one search each and one join, so that a stream
+of many small events is not taken apart in calls. Sources: RFC 9112 (2.2, 5, 6, 7), RFC 9110.
+"""
+
+import re
+from enum import Enum
+from functools import lru_cache
+
+from attrs import define
+
+HEAD_BYTES = 64 << 10
+LINE_BYTES = 4 << 10  # of a chunk's size with its extensions; they have no use here
+TRAILER_BYTES = 16 << 10
+_BODILESS = frozenset({204, 304})
+_STATUS = re.compile(r"HTTP/1\.([01]) ([1-9][0-9]{2})(?: [^\n]*)?")
+_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_BLANK = re.compile(rb"\n\r?\n")
+_SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\n]*)?\r?\n")
+
+
+class Garbled(Exception):  # noqa: N818  # the house's word
+    """What came is no HTTP/1.1."""
+
+
+class Part(Enum):
+    """What of an answer is to come next."""
+
+    HEAD = "head"
+    LENGTH = "length"
+    CHUNKS = "chunks"
+    TRAILER = "trailer"
+    CLOSE = "close"  # the body ends with the connection
+    DONE = "done"
+
+
+@define
+class Head:
+    """The head of an answer; ``headers`` lower-case, of two with one name the last."""
+
+    status: int
+    headers: dict[str, str]
+
+
+class Reader:
+    """Reads the answers of one connection, one after the other, each begun by ``begin``.
+
+    ``head`` is None until it has come; ``keeps`` whether the connection may serve again once this
+    answer is ``done``.
+    """
+
+    __slots__ = ("_bodiless", "_left", "_part", "_rest", "head", "keeps")
+
+    def __init__(self) -> None:
+        self.head: Head | None = None
+        self.keeps = True
+        self._part = Part.DONE
+        self._rest = b""
+        self._left = 0
+        self._bodiless = False
+
+    def begin(self, method: str) -> None:
+        """An answer to a ``method`` is expected."""
+        self.head = None
+        self._part = Part.HEAD
+        self._bodiless = method == "HEAD"
+
+    @property
+    def done(self) -> bool:
+        """Whether the answer has come to its end."""
+        return self._part is Part.DONE
+
+    def feed(self, data: bytes) -> bytes:
+        """What of the body came with ``data``. Raises: Garbled."""
+        part = self._part
+        if part is Part.CHUNKS:
+            return self._chunks(data)
+        if part is Part.LENGTH:
+            return self._counted(data)
+        if part is Part.CLOSE:
+            return data
+        if part is Part.HEAD:
+            return self._begun(data)
+        if part is Part.TRAILER:
+            self._trailer(data)
+        elif data:
+            self.keeps = False  # more than was asked for
+        return b""
+
+    def end(self) -> bool:
+        """The connection was closed: whether the answer is whole, as one is that ends with it."""
+        self.keeps = False
+        if self._part is Part.CLOSE:
+            self._part = Part.DONE
+        return self._part is Part.DONE
+
+    def _begun(self, data: bytes) -> bytes:
+        start = max(0, len(self._rest) - 3)
+        data = self._rest + data if self._rest else data
+        blank = _BLANK.search(data, start)
+        if (blank.end() if blank else len(data)) > HEAD_BYTES:
+            raise Garbled("a head that does not end")
+        if blank is None:
+            self._rest = data
+            return b""
+        self._rest = b""
+        version, head = _read(data[: blank.start()])
+        if 100 <= head.status < 200:  # the answer itself is still to come
+            if head.status == 101:
+                raise Garbled("another protocol than was asked for")
+            return self._begun(data[blank.end() :])
+        self.head = head
+        self.keeps = _keeps(version, head.headers)
+        self._frame(head)
+        rest = data[blank.end() :]
+        return self.feed(rest) if rest else b""
+
+    def _frame(self, head: Head) -> None:
+        """How the body ends. Source: RFC 9112, 6.3."""
+        coding, length = head.headers.get("transfer-encoding"), head.headers.get("content-length")
+        if self._bodiless or head.status in _BODILESS:
+            self._part = Part.DONE
+        elif coding is not None:
+            if coding.strip().lower() != "chunked":
+                raise Garbled("a transfer coding nobody asked for")
+            self.keeps = self.keeps and length is None
+            self._left, self._part = 0, Part.CHUNKS
+        elif length is not None:
+            if not (length.isascii() and length.isdigit() and len(length) <= 18):
+                raise Garbled("a length that is no number")
+            self._left = int(length)
+            self._part = Part.LENGTH if self._left else Part.DONE
+        else:
+            self.keeps, self._part = False, Part.CLOSE
+
+    def _counted(self, data: bytes) -> bytes:
+        if len(data) < self._left:
+            self._left -= len(data)
+            return data
+        if len(data) > self._left:
+            self.keeps = False  # more than was asked for
+            data = data[: self._left]
+        self._left, self._part = 0, Part.DONE
+        return data
+
+    def _chunks(self, data: bytes) -> bytes:
+        """The payload of the chunks in ``data``; ``_left`` is what a chunk lacks, its CRLF too."""
+        if self._rest:
+            data, self._rest = self._rest + data, b""
+        size = len(data)
+        at = 0
+        pieces = []
+        if self._left:
+            if size <= self._left - 2:
+                self._left -= size
+                return data
+            at = self._left - 2  # negative: the line end itself had begun
+            if at > 0:
+                pieces.append(data[:at])
+            if size < self._left:
+                self._left, self._rest = 2, data[max(0, at) :]
+                return pieces[0] if pieces else b""
+            at = self._after(data, at)
+            self._left = 0
+        while at < size:
+            line = _SIZE.match(data, at)
+            if line is None:
+                self._rest = self._unfinished(data, at)
+                break
+            length, at = int(line[1], 16), line.end()
+            if not length:
+                self._part = Part.TRAILER
+                self._trailer(b"\n" + data[at:])
+                break
+            end = at + length
+            if end + 2 > size:
+                pieces.append(data[at:end])
+                self._left, self._rest = (end + 2 - size, b"") if end > size else (2, data[end:])
+                break
+            pieces.append(data[at:end])
+            at = end + 2 if data.startswith(b"\r\n", end) else self._after(data, end)
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    @staticmethod
+    def _after(data: bytes, end: int) -> int:
+        if not data.startswith(b"\r\n", end):
+            raise Garbled("a chunk of another length than it said")
+        return end + 2
+
+    @staticmethod
+    def _unfinished(data: bytes, at: int) -> bytes:
+        """The beginning of a size, whose end is still to come."""
+        rest = data[at:]
+        if b"\n" in rest or len(rest) > LINE_BYTES or not _BEGUN.fullmatch(rest):
+            raise Garbled("a chunk without a size")
+        return rest
+
+    def _trailer(self, data: bytes) -> None:
+        """Fields after the last chunk, up to a blank line: nobody here wants them."""
+        data = self._rest + data
+        blank = _BLANK.search(data)
+        if blank is None:
+            if len(data) > TRAILER_BYTES:
+                raise Garbled("a trailer that does not end")
+            self._rest = data
+            return
+        self._rest, self._part = b"", Part.DONE
+        if blank.end() < len(data):
+            self.keeps = False  # more than was asked for
+
+
+_BEGUN = re.compile(rb"[0-9A-Fa-f]{1,15}[ \t]*(?:\r|;[^\n]*)?")
+
+
+def _read(text: bytes) -> tuple[str, Head]:
+    """The minor version, and the head. Raises: Garbled."""
+    first, *lines = text.decode("utf-8", "surrogateescape").split("\n")
+    status = _STATUS.fullmatch(first.removesuffix("\r"))
+    if status is None:
+        raise Garbled("a status line that is none")
+    headers: dict[str, str] = {}
+    name = ""
+    for line in lines:
+        if line[0] in " \t" and name:
+            headers[name] += " " + _field(f"{name}:{line}")[1]
+            continue
+        name, value = _field(line)
+        if name in _ONCE and headers.get(name, value) != value:
+            raise Garbled(f"two headers {name}")
+        headers[name] = value
+    return status[1], Head(int(status[2]), headers)
+
+
+@lru_cache(maxsize=2048)
+def _field(line: str) -> tuple[str, str]:
+    """Name and value of a header: most lines come with every answer. Raises: Garbled."""
+    key, colon, value = line.partition(":")
+    if not colon or not _NAME.fullmatch(key):
+        raise Garbled("a header that is none")
+    value = value.strip()
+    if "\r" in value or "\0" in value:
+        raise Garbled("a header with a control character")
+    return key.lower(), value
+
+
+_ONCE = frozenset({"content-length", "transfer-encoding"})
+"""Headers that say how long an answer is: two that differ are two readings of it."""
+
+
+def _keeps(version: str, headers: dict[str, str]) -> bool:
+    told = headers.get("connection")
+    if told is None:
+        return version == "1"
+    options = {option.strip() for option in told.lower().split(",")}
+    return "close" not in options and (version == "1" or "keep-alive" in options)
