@@ -140,13 +140,14 @@ def floor(_: Path, port: int, upstream: int) -> list[str]:
     return [sys.executable, "-m", "bench.floor", str(port), f"http://127.0.0.1:{upstream}"]
 
 
-def lb(accounts: int = 10, keys: int = 1, tree: Path = ROOT) -> Maker:
+def lb(accounts: int = 10, keys: int = 1, tree: Path = ROOT, workers: int = 1) -> Maker:
     """Lb as a user runs it, of the checkout ``tree``: a config, client keys, a log to a file."""
 
     def make(folder: Path, port: int, upstream: int) -> list[str]:
         path = written(folder, port, upstream, accounts, keys)
         program = [sys.executable, "-c", _LB.format(tree=str(tree))]
-        return [*program, "serve", "--config", str(path)]
+        words = ["--workers", str(workers)] if workers > 1 else []  # older ones know no such word
+        return [*program, "serve", "--config", str(path), *words]
 
     return make
 

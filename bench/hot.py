@@ -31,12 +31,11 @@ SHAPES = {
 _OBSERVED = """
 import cProfile, signal, sys
 sys.path[0] = {tree!r}
-from lb import app, config
-from pathlib import Path
+from lb.cli import main
 profile = cProfile.Profile()
 signal.signal(signal.SIGPROF, lambda *_: profile.enable())
 signal.signal(signal.SIGUSR2, lambda *_: profile.disable())
-app.serve(config.load(Path({config!r})))
+main(['serve', '--config', {config!r}], standalone_mode=False)
 profile.disable()
 profile.dump_stats({out!r})
 """

@@ -125,9 +125,9 @@ class Rig:
         finally:
             contender.stop()
 
-    def lb(self, accounts: int = 10, keys: int = 1) -> Maker:
+    def lb(self, accounts: int = 10, keys: int = 1, workers: int = 1) -> Maker:
         """How to start the lb that is measured."""
-        return lb(accounts, keys, self.tree)
+        return lb(accounts, keys, self.tree, workers)
 
     def makers(self) -> dict[str, Maker]:
         """Who can be started here, by name; what is missing is noted."""

@@ -7,13 +7,16 @@ through, the *web* lets people in. Imports only point down:
 
     cli/            what one types: serve, check, status, login, accounts, keys, usage, codex ...
     app.py          Config -> web.Application; the only file that knows every part
+    app_workers.py  several such processes behind one address: the supervisor
     web/            LETS PEOPLE IN: routes, who may enter, reading a body, the admin API
     proxy/          CARRIES ONE REQUEST: dispatch (the one failover loop), deliver, upkeep
     adapters/       TOUCHES THE WORLD: transport, credentials, journal, stores, clock, logs
+        shared/         how the workers of one server speak with each other
     config/         accounts.toml -> frozen facts; every mistake at once, each with its path
     core/           DECIDES: no await, no clock, no chance, no I/O: ``now``, ``rng`` are arguments
         pool.py         who serves: filter, then choose; what was learned
         limits.py       what each client key may do and has left; plans.py, keyring.py, tenancy.py
+        sharing.py      the same of a worker among others; tidings.py: what they tell each other
         ledger.py       what a request used, as facts; book.py folds them into rows
         health.py       the state machine of an account, a table of data
         rules/          request body -> request body, in order

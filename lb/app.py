@@ -1,8 +1,5 @@
 """Config -> a running server; the only file that knows every part."""
 
-import asyncio
-import gc
-import signal
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
@@ -15,26 +12,27 @@ import structlog
 from aiohttp import web
 from attrs import define
 
-from lb import app_watch
+from lb import app_family, app_watch
 from lb import config as configuration
-from lb.adapters import logs, prices, transport
+from lb.adapters import prices, transport
 from lb.adapters.clock import Clock
 from lb.adapters.credentials import Credentials
-from lb.adapters.limits import allow_many_connections
 from lb.adapters.seals import seals_of
+from lb.adapters.shared import ALONE, Place
 from lb.adapters.simulator import Simulator
 from lb.adapters.sockets import Sockets
 from lb.adapters.stores import StoreAway
 from lb.adapters.watch import EVERY_S, Watch
 from lb.adapters.watch_files import FilesWatch
 from lb.config import Config, ConfigError
-from lb.core.pool import Pool
+from lb.core.limits import Limits
 from lb.core.strategies import STRATEGIES
 from lb.proxy.accounts import located, simulated, simulating
 from lb.proxy.attempt import Tries
 from lb.proxy.booking import Books
 from lb.proxy.catalog import Catalog
 from lb.proxy.dispatch import Dispatch
+from lb.proxy.family import parts_of
 from lb.proxy.gateway import Gateway
 from lb.proxy.history import Histories
 from lb.proxy.keys import Keys, keys_in
@@ -53,8 +51,7 @@ from lb.web.server import Runner
 
 _log = structlog.get_logger()
 LAST_WORDS_S = 2.0
-COLLECTED_AFTER = (10_000, 20, 20)  # objects more than were freed; young, then middle generations
-_FIXED = ("host", "port", "data_dir", "database", "log", "log_level")
+_FIXED = ("host", "port", "data_dir", "database", "log", "log_level", "workers")
 """What a reload cannot change."""
 
 
@@ -106,6 +103,7 @@ class Running:
                 folder=config.folder,
                 host=config.server.host,
                 port=config.server.port,
+                workers=config.server.workers,
                 keyed=lambda _: bool(self.gateway.keys.records),
             )
         except ConfigError as error:
@@ -116,12 +114,13 @@ class Running:
             self.take_up(fresh)
             _log.info("config_taken_up", path=str(config.source), accounts=len(fresh.accounts))
         self.gateway.dispatch.tries.credentials.forget()
-        welcome_back(self.gateway, self.notices)
+        if self.memory.place.leads:
+            welcome_back(self.gateway, self.notices)
 
     def _tell_problems(self, config: Config) -> None:
         """What is wrong with single accounts: each said once; the others go on."""
         for problem in config.problems:
-            if problem not in self.gateway.problems:
+            if problem not in self.gateway.problems and self.memory.place.leads:
                 _log.error("account_left_out", problem=problem)
         self.gateway.problems = list(config.problems)
 
@@ -158,20 +157,34 @@ def _watched(gateway: Gateway) -> list[Path]:
 
 @asynccontextmanager
 async def running(
-    config: Config, *, port: int | None = None, rng: Random | None = None
+    config: Config,
+    *,
+    port: int | None = None,
+    rng: Random | None = None,
+    place: Place = ALONE,
+    clock: Clock | None = None,
 ) -> AsyncIterator[Running]:
     """A server for as long as the context lasts. ``port`` 0: any free one.
+
+    ``place`` is which of several workers it is; they go by one ``clock``.
 
     Raises: OSError when the address is taken or ``data_dir`` cannot be used.
     """
     async with AsyncExitStack() as stack:
         chance = rng or Random()  # noqa: S311  # it draws accounts, never secrets
-        server = await _built(config, chance, stack)
+        server = await _built(config, (place, clock or Clock(), chance), stack)
+        if (family := server.gateway.family) is not None:
+            stack.push_async_callback(family.shared.close)
+            await family.shared.start(family)
         await server.runner.setup()
         stack.push_async_callback(server.runner.cleanup)
         wanted = config.server.port if port is None else port
-        site = web.TCPSite(server.runner, config.server.host, wanted, backlog=1024)
+        reuse = None if place.is_alone else True
+        site = web.TCPSite(
+            server.runner, config.server.host, wanted, backlog=1024, reuse_port=reuse
+        )
         await site.start()
+        server.gateway.others.ready()
         bound = server.runner.addresses[0][1]
         host = f"[{config.server.host}]" if ":" in config.server.host else config.server.host
         server.url = f"http://{host}:{bound}"
@@ -188,19 +201,22 @@ def _tries(
     return Tries(transport.Transport(session), credentials, sockets, clock)
 
 
-async def _built(config: Config, rng: Random, stack: AsyncExitStack) -> Running:
-    clock = Clock()
+async def _built(
+    config: Config, where: tuple[Place, Clock, Random], stack: AsyncExitStack
+) -> Running:
+    place, clock, rng = where
     session = await stack.enter_async_context(transport.new_session())
     simulator = await simulating(config, stack)
-    pool = Pool(STRATEGIES[config.routing.strategy])
+    family = app_family.family_at(place, clock, STRATEGIES[config.routing.strategy])
+    pool, limits = parts_of(family, STRATEGIES[config.routing.strategy])
     pool.update(located(config.accounts, simulator))
-    memory = Memory.open(config, pool, clock)
+    memory = Memory.open(config, pool, clock, place)
     stack.push_async_callback(memory.close)
     await memory.start()
     tries = _tries(config, session, clock, stack)
     app = web.Application(middlewares=[canonical], client_max_size=1 << 20)
     app[LISTENERS] = set()
-    notices = Notices(pool)
+    notices = Notices(pool, place.leads)
     metrics = Metrics(config.metrics.label_values)
     histories = Histories()
     timelines = Timelines(partial(publish_news, app[LISTENERS]))
@@ -212,14 +228,12 @@ async def _built(config: Config, rng: Random, stack: AsyncExitStack) -> Running:
     dispatch.patience_s = config.server.patience_s
     catalog = Catalog(pool, tries, clock, config.server.data_dir / "models.json")
     catalog.recall()
-    keys = await _keys(config, memory, clock)
+    keys = await _keys(config, memory, clock, limits)
     gateway = Gateway(config, pool, dispatch, catalog, clock, rng, keys, memory, clock.now())
     gateway.histories, gateway.timelines = histories, timelines
-    gateway.on_ended.append(timelines.ended)
-    app[GATEWAY] = gateway
-    app[DOORMAN] = [_doorman(keys)]
-    keys.on_change = lambda: app[DOORMAN].__setitem__(0, _doorman(keys))
-    add_routes(app)
+    _opened(app, gateway)
+    if family is not None:
+        app_family.join(family, app, gateway, ears)
     upkeep = Upkeep(gateway, memory)
     upkeep.start()
     stack.push_async_callback(upkeep.stop)
@@ -229,17 +243,28 @@ async def _built(config: Config, rng: Random, stack: AsyncExitStack) -> Running:
     return _welcomed(Running(gateway, app, runner, simulator, memory, notices, watching))
 
 
+def _opened(app: web.Application, gateway: Gateway) -> None:
+    """The doors of ``app`` lead to ``gateway``, for those whom the keys of now let in."""
+    keys = gateway.keys
+    gateway.on_ended.append(gateway.timelines.ended)
+    app[GATEWAY] = gateway
+    app[DOORMAN] = [_doorman(keys)]
+    keys.on_change = lambda: app[DOORMAN].__setitem__(0, _doorman(keys))
+    add_routes(app)
+
+
 def _welcomed(server: Running) -> Running:
     """Say what is wrong with the accounts, and put back those whose login is new."""
     server.gateway.problems = list(server.gateway.config.problems)
     server.notices.look()
-    welcome_back(server.gateway, server.notices)
+    if server.memory.place.leads:
+        welcome_back(server.gateway, server.notices)
     return server
 
 
-async def _keys(config: Config, memory: Memory, clock: Clock) -> Keys:
+async def _keys(config: Config, memory: Memory, clock: Clock, limits: Limits) -> Keys:
     """The client keys; where the store is away they are taken up once it is back."""
-    keys = keys_in(memory.store, config, clock.now)
+    keys = keys_in(memory.store, config, clock.now, limits)
     try:
         await keys.follow(memory.spent)
     except StoreAway as error:
@@ -249,51 +274,3 @@ async def _keys(config: Config, memory: Memory, clock: Clock) -> Keys:
 
 def _doorman(keys: Keys) -> Doorman:
     return Doorman(keys.config, keys.ring, keys.limits, keys.throttle, keys.now, keys.certain)
-
-
-def serve(config: Config) -> None:
-    """Serve until SIGTERM or SIGINT; blocks. Raises: OSError as ``running``."""
-    import uvloop
-
-    logs.set_up(config.server.log, config.server.log_level)
-    allow_many_connections()
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve(config))
-
-
-def _settle_heap() -> None:
-    """Take what was loaded at start out of the collector's sight, and look at the rest less often.
-
-    A look at everything took some 50 ms, on the request that happened to be there. What a request
-    leaves goes by reference count; the collector is for the few cycles of errors.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(*COLLECTED_AFTER)
-
-
-async def _serve(config: Config) -> None:
-    loop = asyncio.get_running_loop()
-    stop = asyncio.Event()
-    async with running(config) as server:
-        signals = 0
-
-        def on_stop() -> None:
-            nonlocal signals
-            signals += 1
-            stop.set()
-            if signals > 1:  # a second one means now
-                server.gateway.cut(shutting_down())
-
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, on_stop)
-        loop.add_signal_handler(signal.SIGHUP, server.reload)
-        loop.add_signal_handler(signal.SIGUSR1, logs.toggle_debug)
-        watching = [asyncio.create_task(watch) for watch in server.watches()]
-        _settle_heap()
-        _log.info("serving", url=server.url, accounts=len(config.accounts))
-        await stop.wait()
-        _log.info("draining", streams=len(server.gateway.deliveries))
-        for watch in watching:
-            watch.cancel()
-        await server.drain()

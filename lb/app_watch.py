@@ -15,6 +15,7 @@ from lb.adapters.clock import Clock
 from lb.config import Alerts, Config
 from lb.core.events import Event
 from lb.proxy.alarms import Alarms
+from lb.proxy.family import Family
 from lb.proxy.gateway import Gateway
 from lb.proxy.gauges import House
 from lb.proxy.history import Histories
@@ -42,6 +43,7 @@ class Ears:
     metrics: Metrics
     listeners: set[asyncio.Queue[News]]
     clock: Clock
+    family: Family | None = None
 
     def heard(self, event: Event, changed: bool) -> None:  # noqa: FBT001  # as Dispatch calls it
         """Something happened to an account."""
@@ -52,6 +54,14 @@ class Ears:
         self.metrics.heard(event)
         if self.listeners:
             publish(self.listeners, event, changed=changed)
+        if self.family is not None:
+            self.family.happened(event, changed=changed)
+
+    def overheard(self, event: Event, *, changed: bool) -> None:
+        """Something happened to an account at another worker, which keeps and counts it."""
+        if changed:
+            self.notices.overheard(event)
+        publish(self.listeners, event, changed=changed)
 
 
 @define(eq=False)
@@ -67,8 +77,9 @@ class Watching:
         """Begin; ``stack`` ends it. Raises: OSError when the port of the metrics is taken."""
         gateway, alarms = self.house.gateway, self.house.alarms
         gateway.on_ended += [self.house.metrics.ended, alarms.ended]
-        alarms.start()
-        stack.push_async_callback(alarms.stop)
+        if self.house.memory.place.leads:
+            alarms.start()
+            stack.push_async_callback(alarms.stop)
         if tracing.wanted(gateway.config.otel):
             _trace(gateway, stack)
         if gateway.config.metrics.port is not None:
@@ -82,7 +93,8 @@ class Watching:
         runner = Runner(app)
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
-        await web.TCPSite(runner, config.server.host, port).start()
+        reuse = None if self.house.memory.place.is_alone else True  # each worker answers for all
+        await web.TCPSite(runner, config.server.host, port, reuse_port=reuse).start()
         self.port = runner.addresses[0][1]
 
     def take_up(self, old: Config, config: Config) -> None:
@@ -103,6 +115,9 @@ def watching(
     """The watch over a server that is built."""
     gateway = app[GATEWAY]
     alarms = Alarms(gateway, memory, webhook_of(gateway.config.alerts, session))
+    if gateway.family is not None:
+        gateway.family.on_ended = alarms.count
+        alarms.tell = None if memory.place.leads else gateway.family.changes.ended
     house = House(gateway, memory, metrics, alarms, _connections(runner))
     app[HOUSE] = house
     return Watching(app, house, session)

@@ -2,7 +2,19 @@
 
 from collections.abc import Callable
 
-from bench.parts import bodies, first, growth, held, leak, ledger, paced, pick, rules, shapes
+from bench.parts import (
+    bodies,
+    first,
+    growth,
+    held,
+    leak,
+    ledger,
+    paced,
+    pick,
+    rules,
+    shapes,
+    workers,
+)
 from bench.rig import Rig
 from bench.tables import Table
 
@@ -19,4 +31,5 @@ PARTS: dict[str, Part] = {
     "leak": leak.measure,
     "rules": rules.measure,
     "ledger": ledger.measure,
+    "workers": workers.measure,
 }

@@ -22,12 +22,15 @@ class Journal:
     says what then is not written (``append`` itself never refuses).
     """
 
-    def __init__(self, folder: Path, limit: int = 256 << 20) -> None:
-        """Take the folder. Raises: OSError, with EAGAIN when another server has it."""
+    def __init__(self, folder: Path, limit: int = 256 << 20, lock: int | None = None) -> None:
+        """Take the folder; ``lock`` is its lock where it is ours already (a descriptor).
+
+        Raises: OSError, with EAGAIN when another server has it.
+        """
         folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         folder.mkdir(exist_ok=True, mode=0o700)
-        self._folder = folder
-        self._lock = _locked(folder / "lock")
+        self.folder = folder
+        self._lock = locked(folder / "lock") if lock is None else os.dup(lock)
         self.limit = limit
         self._sizes = {path: path.stat().st_size for path in sorted(folder.glob("*.jsonl"))}
         self._take_former(folder.parent / FORMER)
@@ -39,7 +42,7 @@ class Journal:
 
     def _take_former(self, former: Path) -> None:
         if former.exists():
-            path = self._folder / f"{0:012}.jsonl"
+            path = self.folder / f"{0:012}.jsonl"
             former.rename(path)
             self._sizes = {path: path.stat().st_size, **self._sizes}
 
@@ -63,7 +66,7 @@ class Journal:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def _begin(self) -> None:
-        path = self._folder / f"{self._number + 1:012}.jsonl"
+        path = self.folder / f"{self._number + 1:012}.jsonl"
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
         self._file = os.open(path, flags, 0o600)
         self._number += 1
@@ -92,7 +95,7 @@ class Journal:
 
     def keep(self, name: str, data: bytes) -> None:
         """Put ``data`` in the file ``name`` of the folder, at once or not at all."""
-        path = self._folder / name
+        path = self.folder / name
         draft = path.with_suffix(".new")
         handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         with os.fdopen(handle, "wb") as file:
@@ -102,7 +105,7 @@ class Journal:
     def kept(self, name: str) -> bytes:
         """What ``keep`` put there; empty when nothing was."""
         try:
-            return (self._folder / name).read_bytes()
+            return (self.folder / name).read_bytes()
         except FileNotFoundError:
             return b""
 
@@ -110,6 +113,13 @@ class Journal:
         """End the current segment and give the folder back."""
         self.cut()
         os.close(self._lock)
+
+    def remove(self) -> None:
+        """All of it is stored and nobody will write here again: leave no folder."""
+        self.close()
+        for path in self.folder.iterdir():
+            path.unlink()
+        self.folder.rmdir()
 
 
 def lines(segment: Path) -> Iterator[bytes]:
@@ -119,8 +129,23 @@ def lines(segment: Path) -> Iterator[bytes]:
             yield line.rstrip(b"\n")
 
 
-def _locked(path: Path) -> int:
-    """A lock that ends with the process, however it ends."""
+def folder_of(data_dir: Path, worker: int = 0) -> Path:
+    """Where a worker's journal is; the first one's is that of a server without workers."""
+    return data_dir / (f"journal-{worker}" if worker else "journal")
+
+
+def abandoned(data_dir: Path, workers: int) -> list[Path]:
+    """The journals of workers there are no more, now that there are so many ``workers``."""
+    numbers = ((path, path.name.removeprefix("journal-")) for path in data_dir.glob("journal-*"))
+    return sorted(path for path, told in numbers if told.isdecimal() and int(told) >= workers)
+
+
+def locked(path: Path) -> int:
+    """A lock that ends with the process, however it ends; and with all that were forked from it.
+
+    Raises: OSError, with EAGAIN when somebody has it.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,6 +1,9 @@
-"""What the system lets one process have."""
+"""What the system lets one process have, and what it takes."""
 
+import os
 import resource
+import sys
+from pathlib import Path
 
 import structlog
 
@@ -18,3 +21,12 @@ def allow_many_connections() -> None:
         hard = soft
     if hard != resource.RLIM_INFINITY and hard < FEW:
         _log.warning("few_open_files", limit=hard, streams=hard // 2, hint="raise ulimit -n")
+
+
+def resident_bytes() -> int:
+    """The memory this process has now; where the system does not say, the most it ever had."""
+    try:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except OSError:
+        most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return most if sys.platform == "darwin" else most * 1024

@@ -6,6 +6,7 @@ Whatever takes time to import is imported where it is used: ``lb --help`` answer
 
 import errno
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
@@ -47,6 +48,18 @@ FAULTS = {
     errno.EADDRNOTAVAIL: "this machine has no such address",
 }
 
+
+def _number_of_workers(_: click.Context, __: click.Parameter, value: str | None) -> int | None:
+    """A number of processes; auto is one for each core."""
+    from lb.config.cores import LARGEST, usable_cores
+
+    if value is None or value == "auto":
+        return None if value is None else usable_cores()
+    if not value.isdecimal() or not 1 <= int(value) <= LARGEST:
+        raise click.BadParameter(f"{value!r} is neither auto nor a number from 1 to {LARGEST}")
+    return int(value)
+
+
 with_port = click.option("--port", type=click.IntRange(0, 65535), help="Overrules the file.")
 
 
@@ -60,13 +73,20 @@ def main() -> None:
 @with_config
 @click.option("--host", help="Overrules the file.")
 @with_port
-def serve(path: Path | None, host: str | None, port: int | None) -> None:
+@click.option(
+    "--workers",
+    metavar="N|auto",
+    callback=_number_of_workers,
+    help="Processes that serve; auto: one for each core. Overrules the file.",
+)
+def serve(path: Path | None, host: str | None, port: int | None, workers: int | None) -> None:
     """Serve the accounts of accounts.toml and accounts.d; without any, five simulated ones."""
     from lb import config
 
     found = config.find(path)
     folder = config.find_folder(found)
-    _serve(lambda: config.load(found, folder=folder, host=host, port=port, keyed=has_keys))
+    load = partial(config.load, found, folder=folder, keyed=has_keys)
+    _serve(partial(load, host=host, port=port, workers=workers))
 
 
 @main.command()
@@ -147,13 +167,13 @@ def _serve(load: "Callable[[], Config]", *, asked_for: bool = False) -> None:
     from lb.cli import lean, words
 
     lean.without_rich()
-    from lb import app
+    from lb import app_serve
 
     told = loaded(load)
     for line in words.start(told, asked_for=asked_for, keyed=has_keys(told)):
         click.echo(line)
     try:
-        app.serve(told)
+        app_serve.serve(told)
     except OSError as error:
         if error.errno not in FAULTS:
             raise

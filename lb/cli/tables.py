@@ -93,12 +93,13 @@ def probes(results: Iterable[tuple[str, bool, str]]) -> RenderableType:
 
 def status(told: Json, now: float | None = None) -> RenderableType:
     """The pool as the server tells it."""
-    pool = told.get("pool", {})
+    pool, workers = told.get("pool", {}), len(told.get("workers", ()))
     head = [
         text_of(pool.get("text"), "bold"),
         text_of(
             f"lb {told.get('version')}, up {_span(told.get('uptime_s') or 0)}, "
             f"strategy {told.get('strategy')}, {pool.get('in_flight', 0)} in flight"
+            + (f", {workers} workers" if workers > 1 else "")
         ),
     ]
     refused = told.get("config", {}).get("problems", ())

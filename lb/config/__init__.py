@@ -8,6 +8,7 @@
     folder.py    accounts.d: logins that are accounts by being there
     plans.py     what client keys may do: plans, keys, limits of their own
     models.py    what it says of models, over models.toml, which ships with the package
+    cores.py     how many cores there are for workers
     facts.py     the result: Config and its parts
     advice.py    what works but should not stay so
 
@@ -89,17 +90,18 @@ def load(
     folder: Path | None = None,
     host: str | None = None,
     port: int | None = None,
+    workers: int | None = None,
     keyed: HasKeys | None = None,
 ) -> Config:
     """Read the file at ``path`` and the logins in ``folder``, by default accounts.d beside it.
 
-    With neither it is the simulated pool. ``host``, ``port`` overrule what is written. ``keyed``
-    tells whether the store of a configuration holds client keys: asked where there are none in the
-    file and others can reach the server.
+    With neither it is the simulated pool. ``host``, ``port`` and ``workers`` overrule what is
+    written. ``keyed`` tells whether the store of a configuration holds client keys: asked where
+    there are none in the file and others can reach the server.
 
     Raises: ConfigError with every mistake there is.
     """
-    overrides = {"host": host, "port": port}
+    overrides = {"host": host, "port": port, "workers": workers}
     if path is None:
         if folder is None:
             return _checked(_overruled(demo(), overrides), Mistakes(), keyed)

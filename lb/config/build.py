@@ -52,6 +52,8 @@ def server(text: ServerText, checks: Checks) -> Server:
         *("host", "port", "max_body_mb", "keepalive_s", "patience_s", "drain_s", "deadline_s"),
         *("tell_account", "seal_logins", "log", "log_level", "error_dialect"),
     )
+    if text.workers is not None:
+        plain["workers"] = int(text.workers)
     if text.data_dir is not None:
         plain["data_dir"] = checks.folder / expanded(text.data_dir)
     database = checks.secret(text, "database", "server")

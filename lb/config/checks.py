@@ -45,6 +45,7 @@ RANGES: dict[str, tuple[str, float, float]] = {
     "patience_s": ("from 0 to 3600", 0, 3600),
     "drain_s": ("from 0 to 3600", 0, 3600),
     "deadline_s": ("more than 0, at most a day", 1e-3, 86400),
+    "workers": ("from 1 to 64", 1, 64),
     "weight": ("more than 0", 1e-9, 1e9),
     "max_in_flight": ("1 or more", 1, 1e6),
     "connect_s": ("more than 0, at most a day", 1e-3, 86400),

@@ -38,6 +38,7 @@ class Server:
     log: str = "auto"  # console, json; auto: console on a terminal
     log_level: str = "info"
     error_dialect: str = "openai"  # how errors are named: see lb.core.error_names
+    workers: int = 1  # processes that serve; each takes a core
 
 
 @frozen

@@ -7,6 +7,10 @@ from attrs import field, frozen
 from lb.core.account import Simulation, Timeouts
 
 
+class Workers(int):
+    """How many processes serve, written as a number or as "auto": one for each usable core."""
+
+
 @frozen
 class ServerText:
     """``[server]`` as written."""
@@ -30,6 +34,7 @@ class ServerText:
     log: str | None = None
     log_level: str | None = None
     error_dialect: str | None = None
+    workers: Workers | None = None
 
 
 @frozen

@@ -25,7 +25,8 @@ from cattrs.errors import (
 )
 from cattrs.gen import make_dict_structure_fn
 
-from lb.config.sections import Expires, Text
+from lb.config.cores import usable_cores
+from lb.config.sections import Expires, Text, Workers
 
 HARMLESS = re.compile(r"(?!sk[-_]|rt_|eyJ)[\w .,:/@*?~\[\]+-]{1,40}")
 DATE = len("2030-12-31")
@@ -153,6 +154,16 @@ def _instant(value: Any, _: Any) -> Expires:
     raise WrongTypeError(message)
 
 
+def _workers(value: Any, _: Any) -> Workers:
+    """A hook for a number of processes; ``auto`` is one for each core."""
+    if value == "auto":
+        return Workers(usable_cores())
+    if type(value) is not int:
+        message = 'must be a whole number or "auto"'
+        raise WrongTypeError(message)
+    return Workers(value)
+
+
 def _only(kind: type, hook: Callable[[Any, Any], Any], words: str) -> Callable[[Any, Any], Any]:
     """``hook`` behind the question whether the value is a list or a table at all."""
 
@@ -170,6 +181,7 @@ def _converter() -> Converter:
     for types in ((str,), (bool,), (int,), (float, int)):
         converter.register_structure_hook(types[0], _scalar(*types))
     converter.register_structure_hook(Expires, _instant)
+    converter.register_structure_hook(Workers, _workers)
 
     def section(cls: type) -> Callable[[Any, Any], Any]:
         return _only(dict, make_dict_structure_fn(cls, converter), "a table")

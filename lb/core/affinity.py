@@ -88,6 +88,11 @@ def anchors_of(headers: Mapping[str, str], body: Body) -> tuple[tuple[str, ...],
     return tuple(anchors), bound
 
 
+def is_state(name: str) -> bool:
+    """Whether ``name`` is of something an account stores, for longer than it caches prompts."""
+    return name.startswith(_STATE)
+
+
 @define
 class Affinity:
     """Remembers owners: bounded in number, forgotten after PIN_S (STATE_S) unless seen again."""

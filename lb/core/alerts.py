@@ -222,15 +222,15 @@ class Sliding:
 
     _parts: dict[int, list[int]] = field(factory=dict)
 
-    def count(self, now: float, *, failed: bool) -> None:
-        """One request is over."""
+    def count(self, now: float, *, failed: int, requests: int = 1) -> None:
+        """One request is over, or several, of which some ``failed``."""
         number = int(now // PART_S)
         part = self._parts.get(number)
         if part is None:
             part = self._parts[number] = [0, 0]
             for old in [each for each in self._parts if each <= number - PARTS]:
                 del self._parts[old]
-        part[0] += 1
+        part[0] += requests
         part[1] += failed
 
     def sums(self, now: float) -> tuple[int, int]:

@@ -115,6 +115,7 @@ class Slot:
     windows: tuple[Window, ...] = ()
     load: Load = field(factory=Load)
     in_flight: int = 0
+    elsewhere: int = 0  # of those in flight, how many are at other workers
     limit: float = 0.0
     blocks: dict[str, Blocked] = field(factory=dict)
     counts: Counts = field(factory=Counts)
@@ -133,6 +134,11 @@ class Slot:
     def id(self) -> str:
         """The account's id."""
         return self.account.id
+
+    @property
+    def own(self) -> int:
+        """How many of those in flight are this process's."""
+        return self.in_flight - self.elsewhere
 
     def judge(self, ask: Ask, now: float) -> Verdict:
         """Whether this slot may serve ``ask`` at ``now``; eligibility only, never choice."""

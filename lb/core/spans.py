@@ -4,6 +4,7 @@
 """
 
 from array import array
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from math import inf
 from typing import Final
@@ -50,6 +51,24 @@ class Minute:
         self.used(now)
         self._ring[self._at % _SLOTS] += amount
         self.total += amount
+
+    def parts(self, now: float) -> dict[int, int]:
+        """What there was in each second of the minute before ``now``; seconds of nothing left out.
+
+        For another process, which takes it up with ``at_least``.
+        """
+        self.used(now)
+        seconds = range(self._at - MINUTE_S, self._at + 1)
+        return {each: amount for each in seconds if (amount := self._ring[each % _SLOTS])}
+
+    def at_least(self, parts: Mapping[int, int], now: float) -> None:
+        """In no second was there less than ``parts`` say; what they tell twice counts once."""
+        self.used(now)
+        for second, amount in parts.items():
+            if self._at - MINUTE_S <= second <= self._at:
+                more = max(0, amount - self._ring[second % _SLOTS])
+                self._ring[second % _SLOTS] += more
+                self.total += more
 
     def empty_at(self, now: float) -> float:
         """When nothing is left, if nothing is added: what headers tell, so it looks at the end."""

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections import Counter
+from collections.abc import Callable
 
 import structlog
 from attrs import define, field
@@ -26,13 +27,15 @@ _GOOD = frozenset({"completed", "incomplete", "client_gone", ""})
 class Alarms:
     """Looks every ``every_s`` seconds; sends in the order of what happened.
 
-    ``sent`` counts messages by what became of them.
+    ``sent`` counts messages by what became of them. Of several workers one looks; the others
+    ``tell`` it of each request that is over.
     """
 
     gateway: Gateway
     memory: Memory
     webhook: Webhook | None
     every_s: float = EVERY_S
+    tell: Callable[..., None] | None = None
     sent: Counter[str] = field(factory=Counter)
     _alerts: Alerts = field(factory=Alerts)
     _sliding: Sliding = field(factory=Sliding)
@@ -62,7 +65,14 @@ class Alarms:
             failed = problem.blame not in _NOT_OURS
         else:
             failed = status >= 500 or delivery.outcome not in _GOOD
-        self._sliding.count(self.gateway.clock.now(), failed=failed)
+        if self.tell is not None:
+            self.tell(failed=failed)
+        else:
+            self.count(1, failed)
+
+    def count(self, requests: int, failed: int) -> None:
+        """So many requests are over, of which so many failed."""
+        self._sliding.count(self.gateway.clock.now(), failed=failed, requests=requests)
 
     def look(self) -> list[Message]:
         """What is due now; queued for sending."""

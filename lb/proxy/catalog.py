@@ -46,6 +46,7 @@ class Catalog:
     kept_at: Path | None = None
     _listings: dict[str, Listing] = field(factory=dict)
     _refresh: asyncio.Task[None] | None = None
+    _seen_ns: int = 0  # when what is kept was last written
 
     async def models(self, plan: Plan = EVERYTHING) -> list[dict[str, Any]]:
         """The models that some account serves and a key with ``plan`` may use, by id."""
@@ -133,14 +134,24 @@ class Catalog:
             self._listings[slot.id] = Listing(models, now, ok=True, codex=codex)
             self._keep()
 
-    def recall(self) -> None:
-        """Take up what was listed before a restart; it is asked again soon."""
+    def follow(self) -> None:
+        """Take up what another worker has kept since this was last asked; it blocks."""
+        try:
+            changed_ns = 0 if self.kept_at is None else self.kept_at.stat().st_mtime_ns
+        except OSError:
+            return
+        if changed_ns != self._seen_ns:
+            self._seen_ns = changed_ns
+            self.recall(self.clock.now())
+
+    def recall(self, at: float = 0.0) -> None:
+        """Take up what was listed ``at`` some time; before a restart: it is asked again soon."""
         if self.kept_at is None:
             return
         try:
             kept = msgspec.json.decode(self.kept_at.read_bytes(), type=dict[str, dict[str, Any]])
             for account, told in kept.items():
-                self._listings[account] = Listing(told["models"], 0.0, ok=True, codex=told["codex"])
+                self._listings[account] = Listing(told["models"], at, ok=True, codex=told["codex"])
         except (OSError, msgspec.DecodeError, KeyError):
             return
 

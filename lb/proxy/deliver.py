@@ -225,9 +225,13 @@ class Delivery:
         last = self.opened.attempt if self.opened else attempts[-1] if attempts else None
         end = End(outcome, self.hunt.waited_s, self.first_byte_at)
         settled = self.hunt.booking.settle(end, last, answers=self.opened is not None)
-        if settled is not None and self.on_settled is not None:
+        if settled is None:
+            return
+        if self.on_settled is not None:
             used = settled.tokens
             self.on_settled(used.input + used.output, settled.cost_uusd)
+        if self.opened is not None:
+            self._pin(self.opened)
 
     async def _settle(self) -> None:
         """On leaving, however it ends: let go of upstream, give the place back, book the use."""
@@ -252,12 +256,14 @@ class Delivery:
         if opened.tap.phase is not Phase.ENDED:
             opened.answer.close()
         self._book("client_gone")
-        self._pin(opened)
         self.dispatch.release(opened.attempt.slot)
         await opened.close()
 
     def _pin(self, opened: Opened) -> None:
-        """Remember who holds the state the answer left behind, and what it took."""
+        """Remember who holds the state the answer left behind, and what it took.
+
+        Before the client sees the end: it may go on from it at once.
+        """
         slot, now = opened.attempt.slot, self.dispatch.clock.now()
         names = list(opened.tap.owned)
         if state := opened.answer.headers.get("x-codex-turn-state"):
@@ -266,3 +272,5 @@ class Delivery:
         if (used := opened.tap.usage) is not None:
             counts = used.input_tokens, used.cached_tokens, used.output_tokens
             self.dispatch.learn(events.Spent(slot.id, now, *counts, used.reasoning_tokens))
+        if self.dispatch.before_end is not None:
+            self.dispatch.before_end(slot)

@@ -47,7 +47,8 @@ class Dispatch:
 
     ``on_event`` hears every event of the pool after it was taken up, and whether it changed
     anything; ``books`` get what becomes of each request; ``patience_s`` how long a request may
-    wait in all for an account that is only out for a moment.
+    wait in all for an account that is only out for a moment; ``before_end`` hears, where there are
+    other workers, that a client is about to see the end of an answer.
     """
 
     pool: Pool
@@ -57,6 +58,7 @@ class Dispatch:
     on_event: Callable[[Event, bool], None]
     books: Books
     patience_s: float = 20.0
+    before_end: Callable[[Slot], None] | None = None
     budget: RetryBudget = field(factory=RetryBudget)
     queue: Queue = field(factory=Queue)
 

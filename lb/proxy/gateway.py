@@ -7,6 +7,8 @@ from random import Random
 from attrs import define, field
 
 from lb.adapters.clock import Clock
+from lb.adapters.shared import Shared
+from lb.adapters.shared.alone import Alone
 from lb.config import Config
 from lb.core.call import Call
 from lb.core.errors import Problem
@@ -18,6 +20,7 @@ from lb.proxy.catalog import Catalog
 from lb.proxy.deliver import Delivery
 from lb.proxy.dispatch import Dispatch
 from lb.proxy.drain import Behind
+from lb.proxy.family import Family
 from lb.proxy.history import Histories
 from lb.proxy.hunt import Trace
 from lb.proxy.keys import Keys
@@ -57,6 +60,8 @@ class Gateway:
     tracer: Callable[[Call, float], Trace] | None = None
     histories: Histories = field(factory=Histories)
     timelines: Timelines = field(factory=Timelines)
+    others: Shared = field(factory=Alone)
+    family: Family | None = None  # where there are other workers
     _reader: Reader | None = None
     _pins: tuple[float, dict[str, int]] = (0.0, {})
 

@@ -143,6 +143,7 @@ GAUGES: tuple[Gauge, ...] = (
     Gauge(
         "lb_start_timestamp_seconds", "When lb started.", (), _one(lambda h: h.gateway.started_at)
     ),
+    Gauge("lb_workers", "Processes that serve.", (), _one(lambda _: 1)),
     Gauge("lb_draining", "1: lets nobody in.", (), _one(lambda h: h.gateway.draining)),
     Gauge("lb_live_requests", "Under way.", (), _one(lambda h: len(h.gateway.deliveries))),
     Gauge(

@@ -42,6 +42,7 @@ class Keys:
     """``on_change`` is told whenever the ring is another one.
 
     ``limits`` and ``throttle`` are what the keys have used, and how often wrong ones were tried.
+    ``on_written`` is waited for after a change made here: so others know before it is answered.
     """
 
     config: Config
@@ -53,6 +54,7 @@ class Keys:
     limits: Limits = field(factory=Limits)
     throttle: Throttle = field(factory=Throttle)
     restored: bool = False
+    on_written: Callable[[], Awaitable[object]] | None = None
     _revision: tuple[int, int] | None = None
     _one_at_a_time: asyncio.Lock = field(factory=asyncio.Lock)
 
@@ -162,7 +164,7 @@ class Keys:
         async with self._one_at_a_time:
             await self._own(name)
             await self.store.delete(name)
-            await self.follow()
+            await self._written()
 
     async def _own(self, name: str) -> Record:
         """The store's record of a name. Raises: Problem (404, 409)."""
@@ -182,14 +184,21 @@ class Keys:
         except ConfigError as error:
             raise _mistake(str(error).replace("\n", "; "), error.mistakes[0].path) from None
         await self.store.put(record)
+        await self._written()
+
+    async def _written(self) -> None:
         await self.follow()
+        if self.on_written is not None:
+            await self.on_written()
 
 
-def keys_in(store: Store, config: Config, now: Callable[[], float]) -> Keys:
+def keys_in(
+    store: Store, config: Config, now: Callable[[], float], limits: Limits | None = None
+) -> Keys:
     """The keys of ``config`` and ``store``; the latter after ``follow``."""
     from lb.adapters.stores.client_keys import ClientKeys  # and with it SQLAlchemy
 
-    return Keys(config, ClientKeys(store), now)
+    return Keys(config, ClientKeys(store), now, limits=limits or Limits())
 
 
 def dated(limits: Mapping[str, Any], now: float) -> dict[str, Any]:

@@ -6,7 +6,7 @@ only makes the journal longer, a kill only makes the next start read it.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -15,7 +15,8 @@ import structlog
 from attrs import define, field
 
 from lb.adapters.clock import Clock
-from lb.adapters.journal import Journal
+from lb.adapters.journal import Journal, folder_of
+from lb.adapters.shared import ALONE, Place
 from lb.adapters.stores import Store, StoreAway, open_store
 from lb.config import Config
 from lb.core.book import DAY_S, Book, day_of
@@ -26,6 +27,7 @@ from lb.core.pool import Pool
 from lb.core.reports import Query
 from lb.core.search import Search
 from lb.proxy import replay
+from lb.proxy.heritage import Heritage
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -50,6 +52,8 @@ class Memory:
     clock: Clock
     journal: Journal
     store: Store
+    place: Place = ALONE
+    before_look: Callable[[], Awaitable[object]] | None = None  # others store what they have, too
     trouble: str = ""
     dropped: int = 0
     _saved: dict[str, dict[str, Any]] = field(factory=dict)
@@ -61,16 +65,18 @@ class Memory:
     _again_at: float = 0.0
     _waits_since: float = 0.0  # unix seconds; 0: nothing waits
     _lock: asyncio.Lock = field(factory=asyncio.Lock)
+    _heritage: Heritage = field(factory=Heritage)
 
     @classmethod
-    def open(cls, config: Config, pool: Pool, clock: Clock) -> "Memory":
-        """Take ``data_dir``; nothing is read yet.
+    def open(cls, config: Config, pool: Pool, clock: Clock, place: Place = ALONE) -> "Memory":
+        """Take ``data_dir``, or a worker's ``place`` in it; nothing is read yet.
 
         Raises: OSError when it cannot be used, BlockingIOError when another server uses it.
         """
-        folder = config.server.data_dir
-        journal = Journal(folder / "journal", config.ledger.journal_mb << 20)
-        return cls(pool, clock, journal, open_store(config.server.database, folder))
+        folder, limit = config.server.data_dir, config.ledger.journal_mb << 20
+        lock = place.lock if place.leads else None
+        journal = Journal(folder_of(folder, place.number), limit, lock)
+        return cls(pool, clock, journal, open_store(config.server.database, folder), place)
 
     async def start(self) -> None:
         """Read what was kept, and put the accounts back as they stood.
@@ -78,7 +84,10 @@ class Memory:
         Requests that were under way when the server died get their end: interrupted.
         """
         past = await asyncio.to_thread(replay.past, self.journal)
-        self._book, self._known = past.book, past.events
+        data_dir = self.journal.folder.parent
+        self._heritage, events = await asyncio.to_thread(Heritage.of, data_dir, self.place)
+        self._book = past.book
+        self._known = sorted((*past.events, *events), key=lambda told: told.get("noted_at", 0.0))
         for row in past.open:
             self.note(row.interrupted(max(row.at, past.died_at)))
         from lb.adapters.stores.statements import load_standings
@@ -180,6 +189,7 @@ class Memory:
             await self._save(names)
             for segment in self.journal.ended():
                 await self._feed(segment)
+            await self._heritage.settle(self.store)
         except BaseException:
             self._dirty |= names
             self._waits_since = since or self._waits_since
@@ -232,6 +242,8 @@ class Memory:
         return await self._looked(lambda connection: request(connection, request_id))
 
     async def _looked(self, work: "Callable[[Connection], T]") -> T:
+        if self.before_look is not None:
+            await self.before_look()
         await self.flush(now=True)
         if self.trouble:
             raise StoreAway(self.trouble)
@@ -281,4 +293,5 @@ class Memory:
         except TimeoutError:
             _log.warning("left_in_journal", bytes=self.journal.size)
         self.journal.close()
+        self._heritage.close()
         await self.store.close()

@@ -47,6 +47,21 @@ def past(journal: Journal) -> Past:
     return Past(book, tuple(later.open.values()), events, died_at)
 
 
+def rest(journal: Journal) -> tuple[list[Row], list[dict[str, Any]]]:
+    """The rows and events (as data) in the journal of a worker there is no more.
+
+    Requests that were open end as interrupted.
+    """
+    left = past(journal)
+    book, rows = left.book.copy(), list[Row]()
+    for segment in journal.ended():
+        rows += book.read(facts(segment))
+    for row in book.open.values():
+        row.take(row.interrupted(max(row.at, left.died_at)))
+        rows.append(row)
+    return rows, left.events
+
+
 def facts(segment: Path) -> Iterator[Fact]:
     """The facts of the ledger in a segment, in order."""
     for line in segment.read_bytes().split(b"\n"):  # at once: Python's lock changes hands once

@@ -28,7 +28,7 @@ FIRST_S = 0.5  # after start every chore is soon done once
 
 @define(eq=False)
 class Upkeep:
-    """The chores of one gateway, running until ``stop``."""
+    """The chores of one gateway, running until ``stop``; of several workers one does most."""
 
     gateway: Gateway
     memory: Memory
@@ -37,7 +37,8 @@ class Upkeep:
 
     def start(self) -> None:
         """Begin all chores."""
-        for every_s, chore in CHORES:
+        leads = self.memory.place.leads
+        for every_s, chore in CHORES if leads else FOLLOWERS:
             self._tasks.append(asyncio.create_task(self._repeat(every_s, chore)))
 
     async def stop(self) -> None:
@@ -140,6 +141,10 @@ class Upkeep:
         """Keep the catalog fresh."""
         await self.gateway.catalog.refresh()
 
+    async def follow_models(self) -> None:
+        """Take up the catalog that another worker keeps fresh."""
+        await asyncio.to_thread(self.gateway.catalog.follow)
+
     async def _fetch(self, slot: Slot, path: str) -> bytes:
         return await self.gateway.dispatch.tries.fetch(slot.account, path)
 
@@ -164,3 +169,6 @@ CHORES: tuple[tuple[float, Callable[[Upkeep], Awaitable[None]]], ...] = (
     (3600.0, Upkeep.forget),
 )
 """(seconds between, chore)"""
+_EACH = (Upkeep.flush, Upkeep.measure_lag, Upkeep.follow_keys, Upkeep.sweep)
+FOLLOWERS = (*(row for row in CHORES if row[1] in _EACH), (1.0, Upkeep.follow_models))
+"""What a worker does that does not lead: the others' results come as events, or are in files."""

@@ -1,6 +1,7 @@
 """Where the parts hang on the application and on a request."""
 
 import asyncio
+from typing import Any
 
 from aiohttp import web
 
@@ -17,8 +18,8 @@ DOORMAN: web.AppKey[list[Doorman]] = web.AppKey("doorman", list)
 REQUEST_ID = web.RequestKey("request_id", str)
 CLIENT = web.RequestKey("client", Client)
 DELIVERY = web.RequestKey("delivery", Delivery)
-News = Event | Timeline
-"""What a listener is told: an event, or a request that is over."""
+News = Event | Timeline | dict[str, Any]
+"""What a listener is told: an event, or a request that is over (at another worker: its row)."""
 LISTENERS: web.AppKey[set["asyncio.Queue[News]"]] = web.AppKey("listeners", set)
 """Who listens to /admin/live."""
 HOUSE: web.AppKey[House] = web.AppKey("house", House)

@@ -6,8 +6,7 @@ from functools import partial
 import structlog
 from aiohttp import web
 
-from lb.adapters import logs
-from lb.adapters.ids import new_id
+from lb.adapters import ids, logs
 from lb.core.error_names import spoken
 from lb.core.errors import Blame, Problem
 from lb.proxy.deliver import Delivery
@@ -24,7 +23,7 @@ async def canonical(request: web.Request, handler: Handler) -> web.StreamRespons
     """Give the request its id, answer its problems, and log it once, however it ends."""
     gateway = request.app[GATEWAY]
     received_at = gateway.clock.now()
-    request_id = request[REQUEST_ID] = f"req_{new_id()}"
+    request_id = request[REQUEST_ID] = ids.request_id(received_at)
     status = 499  # the client left: nobody saw an answer
     problem: Problem | None = None
     try:

@@ -12,7 +12,8 @@ from lb.core.upstreams import KINDS
 from lb.proxy.catalog import listed
 from lb.proxy.gateway import Gateway
 from lb.web.admin.shown import one_of, status_of
-from lb.web.keys import DOORMAN, GATEWAY
+from lb.web.admin.together import add_up, counts_of
+from lb.web.keys import DOORMAN, GATEWAY, HOUSE
 
 _ACTIONS: dict[str, type[events.Event]] = {
     "pause": events.Paused,
@@ -28,7 +29,13 @@ def _gateway(request: web.Request) -> Gateway:
 
 async def status(request: web.Request) -> web.Response:
     """The whole pool at a glance."""
-    return web.json_response(status_of(_gateway(request)))
+    gateway = _gateway(request)
+    own = counts_of(gateway, request.app[HOUSE])
+    everyone = [own, *await gateway.others.ask("counts")]
+    told = status_of(gateway)
+    if len(everyone) > 1:
+        add_up(told["pool"], told["accounts"], everyone)
+    return web.json_response({**told, "workers": [each["worker"] for each in everyone]})
 
 
 async def account(request: web.Request) -> web.Response:

@@ -15,9 +15,11 @@ from aiohttp_sse import sse_response
 
 from lb.core.events import Event, Measured, Spent, Succeeded
 from lb.core.history import BUCKET_S
+from lb.core.tidings import Watched
 from lb.proxy.gateway import Gateway
 from lb.web.admin.shown import accounts_of, one_of, pool_of
-from lb.web.keys import DOORMAN, GATEWAY, LISTENERS, News
+from lb.web.admin.together import TICK_ANSWER_S, add_up, counts_of
+from lb.web.keys import DOORMAN, GATEWAY, HOUSE, LISTENERS, News
 
 MOST_WAITING = 1000  # a listener that falls further behind is let go and comes back anew
 TICK_S = 1.0
@@ -32,27 +34,39 @@ async def live(request: web.Request) -> web.StreamResponse:
     inbox: asyncio.Queue[News] = asyncio.Queue(MOST_WAITING)
     async with sse_response(request) as response:
         listeners.add(inbox)
+        _watched(gateway, yes=True)
         try:
-            async for name, told in _told(gateway, inbox):
+            async for name, told in _told(request, inbox):
                 await response.send(msgspec.json.encode(told).decode(), event=name)
                 if not response.is_connected():
                     break
         finally:
             listeners.discard(inbox)
+            _watched(gateway, yes=bool(listeners))
     return response
 
 
+def _watched(gateway: Gateway, *, yes: bool) -> None:
+    """The other workers tell of their requests as long as somebody watches here."""
+    if gateway.family is not None:
+        gateway.family.changes.tell(Watched(yes))
+
+
 async def _told(
-    gateway: Gateway, inbox: "asyncio.Queue[News]"
+    request: web.Request, inbox: "asyncio.Queue[News]"
 ) -> AsyncIterator[tuple[str, dict[str, Any]]]:
     """What there is to tell, as it comes: (name of the frame, its data)."""
+    gateway, house = request.app[GATEWAY], request.app[HOUSE]
     loop = asyncio.get_running_loop()
     due, rows, bucket = loop.time() + TICK_S, 0, 0
     while not inbox.full():
         if loop.time() >= due:
             now = gateway.clock.now()
             fresh, bucket = bucket != now // BUCKET_S, int(now // BUCKET_S)
-            yield "pool", _tick(gateway, now, unseen=max(0, rows - MOST_ROWS_A_TICK), whole=fresh)
+            tick = _tick(gateway, now, unseen=max(0, rows - MOST_ROWS_A_TICK), whole=fresh)
+            if others := await gateway.others.ask("counts", timeout_s=TICK_ANSWER_S):
+                add_up(tick["pool"], tick["accounts"], [counts_of(gateway, house), *others])
+            yield "pool", tick
             due, rows = loop.time() + TICK_S, 0
         try:
             async with asyncio.timeout_at(due):
@@ -64,7 +78,7 @@ async def _told(
             continue
         rows += 1
         if rows <= MOST_ROWS_A_TICK:
-            yield "request", news.row
+            yield "request", news if isinstance(news, dict) else news.row
 
 
 def _event_told(gateway: Gateway, event: Event) -> tuple[str, dict[str, Any]]:

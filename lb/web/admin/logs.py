@@ -6,7 +6,8 @@ from aiohttp import web
 
 from lb.adapters import logs
 from lb.core.errors import bad_request
-from lb.web.keys import DOORMAN
+from lb.core.tidings import Logging
+from lb.web.keys import DOORMAN, GATEWAY
 from lb.web.reading import read_body
 
 _log = structlog.get_logger()
@@ -33,6 +34,9 @@ async def set_level(request: web.Request) -> web.Response:
     if wanted not in logs.LEVELS:
         raise bad_request(f"'level' must be one of {', '.join(logs.LEVELS)}.", "level")
     logs.set_level(wanted)
+    family = request.app[GATEWAY].family
+    if family is not None:
+        family.changes.tell(Logging(wanted))
     _log.warning("log_level", now=wanted)
     return _told()
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 from attrs import frozen
 
+from lb.web.admin.together import all_metrics
 from lb.web.keys import DOORMAN, HOUSE
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ async def metrics(request: web.Request) -> web.Response:
     from prometheus_client.exposition import choose_encoder
 
     request.app[DOORMAN][0].check_admin(request)
-    collected = _Collected(tuple(request.app[HOUSE].collect()))
+    collected = _Collected(tuple(await all_metrics(request.app[HOUSE])))
     encode, content_type = choose_encoder(request.headers.get("Accept", ""))
     body = await asyncio.to_thread(encode, collected)
     return web.Response(body=body, headers={"Content-Type": content_type})

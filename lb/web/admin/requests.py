@@ -9,6 +9,7 @@ from lb.core.errors import Blame, Problem, bad_request
 from lb.core.reports import instant
 from lb.core.search import FILTERS, MOST_ROWS, OUTCOMES, Cursor, Search, next_after
 from lb.proxy.gateway import Gateway
+from lb.web.admin.together import timeline_anywhere
 from lb.web.keys import DOORMAN, GATEWAY
 
 LONGEST_FILTER = 200  # characters: the ledger keeps no longer name
@@ -38,11 +39,10 @@ async def retrieve(request: web.Request) -> web.Response:
     """One request: its row, and its timeline while it is among the last few thousand."""
     request.app[DOORMAN][0].check_admin(request)
     gateway, request_id = request.app[GATEWAY], request.match_info["id"]
-    timeline = gateway.timelines.get(request_id)
+    told = await timeline_anywhere(gateway, request_id)
     row = await _row(gateway, request_id)
-    if timeline is not None:
-        told = timeline.told(gateway.config.routing.strategy)
-        return web.json_response({**told, "request": row or timeline.row})
+    if told is not None:
+        return web.json_response({**told, "request": row or told["request"]})
     if row is None:
         raise Problem(
             f"There is no request '{request_id[:100]}' in the ledger.",

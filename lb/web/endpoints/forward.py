@@ -15,6 +15,7 @@ from lb.core.call import Call
 from lb.core.codex import is_codex
 from lb.core.errors import bad_request
 from lb.web.admitting import admitted, shutting_down
+from lb.web.arriving import owner_known
 from lb.web.auth import Client
 from lb.web.headers import deadline_of, forwarded
 from lb.web.keys import DELIVERY, GATEWAY, REQUEST_ID, client_of
@@ -44,6 +45,7 @@ async def forward(request: web.Request) -> web.StreamResponse:
     if gateway.draining:
         raise shutting_down()
     call, size = await _call(request, client)
+    await owner_known(gateway, call.ask)
     delivery = request[DELIVERY] = admitted(gateway, client, call, size, received_at)
     gateway.deliveries.add(delivery)
     try:

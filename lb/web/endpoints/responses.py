@@ -6,9 +6,10 @@ from lb.core.body import Body
 from lb.core.formats import FORMATS, Format
 from lb.proxy.sinks import StreamSink
 from lb.web.admitting import admitted, shutting_down
+from lb.web.arriving import arrived
 from lb.web.headers import forwarded
 from lb.web.keys import DELIVERY, DOORMAN, GATEWAY, REQUEST_ID, client_of
-from lb.web.preparing import Visit, call_of
+from lb.web.preparing import Visit
 from lb.web.reading import read_body
 
 
@@ -27,7 +28,7 @@ async def answered(request: web.Request, spoken: Format) -> web.StreamResponse:
     source = await read_body(request, gateway.config.server.max_body_mb << 20)
     who = client, forwarded(request.headers), request[REQUEST_ID]
     visit = Visit(request, *who, gateway, request.app[DOORMAN][0], spoken)
-    call = await call_of(visit, Body.parse(source))
+    call = await arrived(visit, lambda: Body.parse(source))
     delivery = request[DELIVERY] = admitted(gateway, client, call, len(source), received_at)
     gateway.deliveries.add(delivery)
     try:

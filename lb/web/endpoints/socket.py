@@ -9,10 +9,11 @@ from lb.core.errors import Blame, Problem
 from lb.proxy.conversation import Conversation
 from lb.proxy.deliver import Delivery
 from lb.web.admitting import admitted, shutting_down
+from lb.web.arriving import arrived
 from lb.web.headers import forwarded
 from lb.web.keys import CLIENT, DOORMAN, GATEWAY, client_of
 from lb.web.middlewares import tell
-from lb.web.preparing import Visit, call_of
+from lb.web.preparing import Visit
 
 LARGEST_FRAME_BYTES = 128 << 20
 PING_S = 30.0
@@ -49,7 +50,7 @@ async def converse(request: web.Request) -> web.StreamResponse:
         # asked for at each turn: a key may have been ended since the last
         client, doorman = client_of(request), request.app[DOORMAN][0]
         visit = Visit(request, client, headers, request_id, gateway, doorman)
-        return await call_of(visit, body)
+        return await arrived(visit, body.copy if gateway.family else lambda: body)
 
     def admit(call: Call) -> Delivery:
         size = len(call.body.view("input"))
