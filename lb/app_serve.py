@@ -13,7 +13,7 @@ from lb.app import Running, running
 from lb.config import Config
 from lb.web.admitting import shutting_down
 
-COLLECTED_AFTER = (10_000, 20, 20)  # objects more than were freed; young, then middle generations
+COLLECTED_AFTER = (50_000, 20, 50)  # objects more than were freed; young, then middle generations
 _log = structlog.get_logger()
 
 
