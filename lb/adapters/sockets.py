@@ -70,7 +70,7 @@ class Sockets:
                 if socket is None:
                     socket = await self._connected(account, outgoing, lane)
                 socket.turns += 1
-                await socket.link.send_str(frame_of(outgoing.body).decode())
+                await socket.link.send_str(frame_of(bytes(outgoing.body)).decode())
                 first = await text_of(socket.link, account.id)
         except aiohttp.WSServerHandshakeError as refused:
             return self._refused(account, refused)

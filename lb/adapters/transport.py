@@ -21,12 +21,13 @@ from lb.adapters.wires import (
     target_of,
 )
 from lb.core.account import Account
+from lb.core.body import Source
 from lb.core.call import Outgoing
 from lb.core.http1 import HEAD_BYTES, Garbled, Head
 
 _FOREIGN = (aiohttp.ClientError, HttpProcessingError, Garbled, OSError, TimeoutError, ValueError)
 
-Asked = tuple[str, bytes, bytes, float]
+Asked = tuple[str, bytes, Source, float]
 """Method, head, body, and how many seconds the head of the answer may take."""
 
 

@@ -10,6 +10,7 @@ from typing import cast
 
 from attrs import frozen
 
+from lb.core.body import Source
 from lb.core.http1 import Garbled, Head, Reader
 
 READ_BYTES = 256 << 10
@@ -135,7 +136,7 @@ class Wire(asyncio.Protocol):
         finally:
             self._waiter = None
 
-    async def ask(self, method: str, head: bytes, body: bytes, head_s: float) -> Head:
+    async def ask(self, method: str, head: bytes, body: Source, head_s: float) -> Head:
         """Send a request; the head of the answer, within ``head_s`` seconds.
 
         Raises: TimeoutError, OSError, Garbled.

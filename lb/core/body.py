@@ -16,8 +16,14 @@ from msgspec import Raw
 from lb.core.errors import Problem, bad_request
 
 T = TypeVar("T")
+Source = bytes | bytearray
+"""A body as it was received; a large one is what was read into, not a copy, and never changed."""
 _FIELDS = msgspec.json.Decoder(dict[str, Raw])
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
+_SPELT = re.compile(rb"\\u00(?:5[fF]|[46][1-9a-fA-F]|[57][0-9aA])")
+"""A letter or underscore as an escape: no encoder writes one, but a key could hide behind it."""
+_ESCAPES = re.compile(rb"\\u(?:[dD][89a-fA-F]|00(?:5[fF]|[46][1-9a-fA-F]|[57][0-9aA]))")
+"""Both at once: a large body is gone through once, and mostly has neither."""
 _MISSING = object()
 _QUOTE, _NULL = b'"n'
 COULD_NOT_PARSE = (
@@ -35,6 +41,7 @@ class Body:
 
     __slots__ = (
         "_cache",
+        "_escapes",
         "_fields",
         "_marks",
         "_opaque",
@@ -45,11 +52,12 @@ class Body:
         "rules",
     )
 
-    def __init__(self, source: bytes, fields: dict[str, Raw | bytes]) -> None:
-        self._source: bytes | None = source
+    def __init__(self, source: Source, fields: dict[str, Raw | bytes]) -> None:
+        self._source: Source | None = source
         self._fields = fields
         self._cache: dict[str, Any] = {}
         self._opaque = False
+        self._escapes = True  # there may be some
         self._marks: dict[re.Pattern[bytes], bool] = {}
         self._views: dict[str, Any] = {}
         self.changed: list[str] = []
@@ -57,7 +65,7 @@ class Body:
         self.rules: list[tuple[str, tuple[str, ...]]] = []
 
     @classmethod
-    def parse(cls, source: bytes) -> "Body":
+    def parse(cls, source: Source) -> "Body":
         """Cut ``source`` into its fields.
 
         Raises: Problem (400) for what is not one strict JSON object: malformed, NaN, too deep,
@@ -67,7 +75,8 @@ class Body:
             fields = _FIELDS.decode(source)
             if not source.isascii():
                 _check_utf8(source)
-            if _SURROGATE.search(source):
+            escapes = _ESCAPES.search(source) is not None
+            if escapes and _SURROGATE.search(source):
                 msgspec.json.decode(source)  # the strict reader knows a lone surrogate
         except RecursionError:
             raise unparsable("it is nested too deeply") from None
@@ -77,10 +86,12 @@ class Body:
             raise unparsable("it is not a JSON object") from None
         except msgspec.DecodeError as error:
             raise unparsable(str(error).removeprefix("JSON is malformed: ")) from None
-        return cls(source, dict(fields))
+        body = cls(source, dict(fields))
+        body._escapes = escapes
+        return body
 
     @classmethod
-    def opaque(cls, source: bytes) -> "Body":
+    def opaque(cls, source: Source) -> "Body":
         """A body that is no JSON (a form): it has no fields and leaves as it came."""
         body = cls(source, {})
         body._opaque = True
@@ -118,6 +129,10 @@ class Body:
             is_string = bool(text) and text[0] == _QUOTE
             found = self._marks[mark] = not is_string and mark.search(text) is not None
         return found
+
+    def hides_letters(self) -> bool:
+        """Whether a letter stands as an escape in the text of ``input``: no search sees it."""
+        return self._escapes and self.has(_SPELT)
 
     def view(self, name: str) -> memoryview:
         """The JSON text of a field where it lies, for a look that costs no copy of it."""
@@ -182,7 +197,7 @@ class Body:
         twin._opaque = self._opaque
         return twin
 
-    def render(self) -> bytes:
+    def render(self) -> Source:
         """The JSON text: fields that were not set, byte for byte.
 
         A compact body nobody touched is the very object that came in. Any other is joined anew, so
@@ -204,6 +219,7 @@ class Body:
 
     def _alter(self, name: str, *, told: bool) -> None:
         self._source = None
+        self._escapes = True
         self._marks.clear()
         self._views.pop(name, None)
         self.altered.append(name)
@@ -211,7 +227,7 @@ class Body:
             self.changed.append(name)
 
 
-def _check_utf8(source: bytes) -> None:
+def _check_utf8(source: Source) -> None:
     """Piece by piece: decoded at once, a large body would cost two to four times its size."""
     decoder = _UTF8()
     view = memoryview(source)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from attrs import define, field, frozen
 
 from lb.core.account import Ask
-from lb.core.body import Body
+from lb.core.body import Body, Source
 from lb.core.formats.responses import NATIVE
 from lb.core.formats.voice import Voice
 
@@ -44,6 +44,6 @@ class Outgoing:
 
     url: str
     headers: dict[str, str] = field(repr=False)  # holds the credential
-    body: bytes = field(repr=False)
+    body: Source = field(repr=False)
     stream: bool
     changed: tuple[str, ...] = ()

@@ -9,6 +9,7 @@ import asyncio
 from aiohttp import hdrs, web
 from aiohttp.streams import StreamReader
 
+from lb.core.body import Source
 from lb.core.errors import Blame, Problem, bad_request
 from lb.core.inflate import MIB, decoders, inflate, too_large
 
@@ -25,7 +26,7 @@ async def read_body(
     *,
     base_s: float = BODY_S,
     per_mib_s: float = BODY_S_PER_MIB,
-) -> bytes:
+) -> Source:
     """The plain body of ``request``, at most ``limit_bytes`` of it, on the wire and plain.
 
     It has ``base_s`` and ``per_mib_s`` for each MiB received to arrive. After a Problem some of it
@@ -45,14 +46,14 @@ async def read_any(
     *,
     base_s: float = BODY_S,
     per_mib_s: float = BODY_S_PER_MIB,
-) -> bytes:
+) -> Source:
     """As ``read_body``, whatever the content type (a form with a file in it, say)."""
     codings = _codings(request)
     if (request.content_length or 0) > limit_bytes:
         raise too_large(limit_bytes)
     content = request.content
     if content.is_eof():  # most bodies came with their head
-        data = content.read_nowait()
+        data: Source = content.read_nowait()
         if len(data) > limit_bytes:
             raise too_large(limit_bytes)
     else:
@@ -60,8 +61,8 @@ async def read_any(
     if not codings:
         return data
     if len(data) <= INLINE_BYTES and len(codings) == 1:
-        return inflate(data, codings, limit_bytes)
-    return await asyncio.to_thread(inflate, data, codings, limit_bytes)
+        return inflate(bytes(data), codings, limit_bytes)
+    return await asyncio.to_thread(inflate, bytes(data), codings, limit_bytes)
 
 
 def is_unread(request: web.Request) -> bool:
@@ -71,7 +72,7 @@ def is_unread(request: web.Request) -> bool:
 
 async def _received(
     content: StreamReader, limit_bytes: int, base_s: float, per_mib_s: float
-) -> bytes:
+) -> Source:
     received = bytearray()  # one buffer: a million chunks of a byte each must not cost 40 MB
     begun = asyncio.get_running_loop().time()
     try:
@@ -87,7 +88,8 @@ async def _received(
         raise bad_request("The request body is framed wrongly (chunked encoding).") from None
     except RuntimeError as error:  # aiohttp's word for a client that left before the first byte
         raise ConnectionResetError(str(error)) from None
-    return bytes(received)
+    # a large one is not copied once more: it is never written to again
+    return bytes(received) if len(received) <= INLINE_BYTES else received
 
 
 def _codings(request: web.Request) -> tuple[str, ...]:

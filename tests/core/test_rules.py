@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lb.core.body import Body
+from lb.core.body import Body, Source
 from lb.core.errors import Blame, Problem
 from lb.core.fields import REJECTABLE
 from lb.core.rules import RULES, Rule, prepare, refusal
@@ -38,7 +38,7 @@ def test_golden(row: Row) -> None:
     assert prepared_again(body.render()) == (body.render(), row.needs & REJECTABLE)
 
 
-def prepared_again(source: bytes) -> tuple[bytes, frozenset[str]]:
+def prepared_again(source: Source) -> tuple[Source, frozenset[str]]:
     body = Body.parse(source)
     needs = prepare(body)
     assert not body.changed

@@ -34,7 +34,7 @@ class Door:
 
     async def answer(self, request: web.Request) -> web.Response:
         try:
-            self.bodies.append(await read_body(request, self.limit_bytes, **self.patience))
+            self.bodies.append(bytes(await read_body(request, self.limit_bytes, **self.patience)))
         except Problem as problem:
             self.problems.append(problem)
             response = web.Response(status=problem.status, body=problem.body())

@@ -26,9 +26,6 @@ _ANY = re.compile(
 _CHAT = re.compile(rb'"(?:role"\s*:\s*"tool|type"\s*:\s*"(?:text|image_url|file)")')
 _STRIPPED = re.compile(rb'"(?:%b)"\s*:' % "|".join(STRIPPED).encode())
 _FILE = re.compile(rb'"file_id"\s*:')
-_SPELT = re.compile(rb"\\u00(?:5[fF]|[46][1-9a-fA-F]|[57][0-9aA])")
-"""A letter or underscore as an escape: no encoder writes one, but a key could hide behind it."""
-
 _BARE_TYPES = ("input_text", "input_image", "input_file", "input_audio")
 
 
@@ -79,7 +76,7 @@ def bare_parts_become_messages(body: Body) -> None:
 
 def names_a_file(body: Body) -> bool:
     """Whether ``input`` leans on an uploaded file, by its ``file_id``."""
-    if not ((body.has(_ANY) and body.has(_FILE)) or body.has(_SPELT)):
+    if not ((body.has(_ANY) and body.has(_FILE)) or body.hides_letters()):
         return False
     return any(part.get("file_id") is not None for item in _items(body) for part in _parts(item))
 
