@@ -197,6 +197,11 @@ class Body:
         twin._opaque = self._opaque
         return twin
 
+    def let_go(self) -> None:
+        """Forget the text: nobody asks for it any more. What was changed stays."""
+        self._source, self._fields = None, {}
+        self._cache, self._views, self._marks = {}, {}, {}
+
     def render(self) -> Source:
         """The JSON text: fields that were not set, byte for byte.
 

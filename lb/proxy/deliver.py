@@ -109,6 +109,7 @@ class Delivery:
             self.outcome = problem.code or "failed"
             await sink.fail(spoken(problem, self.error_dialect), None)
             return
+        self._forget_request()
         await pulse.settled()
         await sink.start(headers_of(self, opened))
         self.first_byte_at = self.dispatch.clock.now()
@@ -124,6 +125,17 @@ class Delivery:
             self.outcome = opened.tap.outcome
             self._book(ended_with(opened.tap))
             await sink.end(last_run)
+
+    def _forget_request(self) -> None:
+        """Content has begun, so the request is not sent again: forget what it said.
+
+        A stream may stand for minutes, and a body is megabytes. One that came over a WebSocket is
+        part of a conversation, which remembers it.
+        """
+        if not self.call.lane:
+            for call in (self.call, self.hunt.call):
+                call.body.let_go()
+                call.others = ()
 
     async def _open(self) -> Opened:
         """An account that has begun to answer. Raises: Problem."""
@@ -171,9 +183,11 @@ class Delivery:
         Raises: Problem when it breaks off.
         """
         run, stream = self._measured(opened, opened.head), opened.stream
+        opened.head = b""
         if stream is None or stream.ended:
             return run
         await self._write(sink, pulse, run)
+        run = b""  # a stream may stand for long
         splice = spliced(stream, sink, lambda told: self._measured(opened, told))
         if splice is not None:
             await splice.run(pulse)

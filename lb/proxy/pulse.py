@@ -15,6 +15,8 @@ STALLED_S = 60.0  # a client that takes nothing for this long is cut, and its up
 class Pulse:
     """While inside: a keep-alive after every ``interval_s`` seconds of silence."""
 
+    __slots__ = ("_beat", "_interval_s", "_loop", "_sink", "_timer", "_writing_since", "_wrote_at")
+
     def __init__(self, sink: Sink, interval_s: float) -> None:
         self._sink = sink
         self._interval_s = interval_s

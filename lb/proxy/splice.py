@@ -27,6 +27,21 @@ class Splice:
     client is to see of it.
     """
 
+    __slots__ = (
+        "_answer",
+        "_done",
+        "_draining",
+        "_idle",
+        "_loop",
+        "_on_reading",
+        "_protocol",
+        "_pulse",
+        "_read_at",
+        "_stream",
+        "_transport",
+        "last_run",
+    )
+
     def __init__(
         self,
         stream: Stream,

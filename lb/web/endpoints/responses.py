@@ -1,5 +1,7 @@
 """``POST /v1/responses``: read, prepare, deliver."""
 
+from functools import partial
+
 from aiohttp import web
 
 from lb.core.body import Body
@@ -28,8 +30,9 @@ async def answered(request: web.Request, spoken: Format) -> web.StreamResponse:
     source = await read_body(request, gateway.config.server.max_body_mb << 20)
     who = client, forwarded(request.headers), request[REQUEST_ID]
     visit = Visit(request, *who, gateway, request.app[DOORMAN][0], spoken)
-    call = await arrived(visit, lambda: Body.parse(source))
-    delivery = request[DELIVERY] = admitted(gateway, client, call, len(source), received_at)
+    call, size = await arrived(visit, partial(Body.parse, source)), len(source)
+    del source  # what is left of it is the call's, which forgets it when content begins
+    delivery = request[DELIVERY] = admitted(gateway, client, call, size, received_at)
     gateway.deliveries.add(delivery)
     try:
         if not call.stream:
