@@ -33,7 +33,7 @@ from lb.proxy.mending import ambiguous, drop_or_raise, strip_or_raise
 from lb.proxy.waiting import Queue, Waiter
 
 SPARE_ATTEMPTS = 8  # beyond one for each account: refusals are unbilled and cheap
-MEASURE_S = 0.1  # reading windows costs as much as choosing the account
+MEASURE_S = 1.0  # an account in full flow tells of its windows with every answer
 MORE_LAPS = 2  # when everybody was tried once and only soft faults were seen
 BACKOFF_S = 0.1  # before another lap: doubles, full jitter
 SIDE_EFFECTS = frozenset({"background", "conversation"})  # of a request, beyond tokens

@@ -8,6 +8,7 @@ import math
 import re
 from collections.abc import Iterable, Mapping
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
@@ -42,7 +43,7 @@ _AGAIN: Final = re.compile(
 def number(value: object) -> float | None:
     """A finite number, told as one or as text; None for anything else."""
     if isinstance(value, str):
-        value = float(value) if _PLAIN.fullmatch(value := value.strip()) else None
+        value = _plain(value)
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     try:
@@ -52,13 +53,23 @@ def number(value: object) -> float | None:
     return told if math.isfinite(told) else None
 
 
+@lru_cache(maxsize=4096)
+def _plain(text: str) -> float | None:
+    text = text.strip()
+    return float(text) if _PLAIN.fullmatch(text) else None
+
+
 def bounded(seconds: float | None) -> float | None:
     """A wait of no less than 0 s and no more than ``FARTHEST_S``."""
     return None if seconds is None else max(0.0, min(seconds, FARTHEST_S))
 
 
+@lru_cache(maxsize=4096)
 def duration(text: str) -> float | None:
-    """Seconds, from ``6m0s``, ``12ms``, ``1m26.4s``, ``7h12m``, ``20 seconds``, or plain ``1``."""
+    """Seconds, from ``6m0s``, ``12ms``, ``1m26.4s``, ``7h12m``, ``20 seconds``, or plain ``1``.
+
+    The same ones come again and again, with every answer.
+    """
     text = text.strip()
     if (plain := number(text)) is not None:
         return bounded(plain)
