@@ -132,10 +132,11 @@ class Tap:
         if self.phase is Phase.ENDED:
             return b""
         self._last = run
-        self.deltas += run.count(_DELTA)
-        if self.phase is Phase.CONTENT and self._pattern and not self._pattern.search(run):
-            return run
-        return self._read(run)
+        if self.phase is not Phase.CONTENT or not self._pattern or self._pattern.search(run):
+            run = self._read(run)
+        if self.usage is None or self.phase is not Phase.ENDED:  # else the upstream has counted
+            self.deltas += run.count(_DELTA)
+        return run
 
     def _read(self, run: bytes) -> bytes:
         length = 0

@@ -41,6 +41,33 @@ def test_chunks_are_the_same_bytes_however_they_are_cut(
     assert reader.head == Head(200, {"transfer-encoding": "chunked", "x-request-id": "r"})
 
 
+tricky = st.sampled_from(
+    [b"\r\n", b"\r\n5\r\n", b"0\r\n\r\n", b"a\r\n", b"x" * 300, b"\r\n0\r\n\r\n"]
+)
+
+
+@given(
+    st.lists(st.lists(tricky, min_size=1, max_size=4).map(b"".join), min_size=8, max_size=40),
+    st.lists(st.integers(0, 20_000), max_size=4),
+    st.booleans(),
+)
+def test_many_chunks_are_the_same_bytes_whatever_they_look_like(
+    pieces: list[bytes],
+    cuts: list[int],
+    extended: bool,  # noqa: FBT001
+) -> None:
+    wire = chunked(pieces) if extended else plainly(pieces)
+    reader, body = read(OK + b"transfer-encoding: chunked\r\n\r\n" + wire, cuts)
+    assert body == b"".join(pieces)
+    assert reader.done
+    assert reader.keeps
+
+
+def plainly(pieces: list[bytes]) -> bytes:
+    """``pieces`` as chunks, as servers write them."""
+    return b"".join(b"%x\r\n%b\r\n" % (len(piece), piece) for piece in (*pieces, b""))
+
+
 @given(bodies, st.integers(1, 200))
 def test_chunks_come_byte_by_byte_as_well(pieces: list[bytes], most: int) -> None:
     wire = OK + b"transfer-encoding: chunked\r\n\r\n" + chunked(pieces)
