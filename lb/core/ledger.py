@@ -138,7 +138,7 @@ def together(parts: Iterable[tuple[Tokens, int | None]]) -> tuple[Tokens, int | 
     for each, uusd in parts:
         if each.source == "none":
             continue
-        tokens = tokens + each
+        tokens = each if tokens is NO_TOKENS else tokens + each
         priced = priced and uusd is not None
         cost += uusd or 0
     return tokens, cost if priced and tokens.source != "none" else None

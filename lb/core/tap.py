@@ -134,7 +134,7 @@ class Tap:
         self._last = run
         if self.phase is not Phase.CONTENT or not self._pattern or self._pattern.search(run):
             run = self._read(run)
-        if self.usage is None or self.phase is not Phase.ENDED:  # else the upstream has counted
+        if self.usage is None or not self.outcome:  # else the upstream has counted
             self.deltas += run.count(_DELTA)
         return run
 
