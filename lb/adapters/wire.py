@@ -198,6 +198,11 @@ class Wire(asyncio.Protocol):
         """Whether it can serve again, now that its answer is read."""
         return self.is_open and self._error is None and self._reader.keeps
 
+    @property
+    def is_writing(self) -> bool:
+        """Whether part of the request is still to leave: it was answered before it was heard."""
+        return self._transport is not None and self._transport.get_write_buffer_size() > 0
+
     def hold(self) -> None:
         """Read no more for the time being: nobody takes it."""
         self._held = True

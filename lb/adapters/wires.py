@@ -60,8 +60,8 @@ class Wires:
         """Keep a connection whose answer has been read to the end."""
         wire.on_data = None
         wire.used = True
-        if not wire.keeps:
-            wire.close()
+        if not wire.keeps or wire.is_writing:
+            wire.abort()
             return
         wire.idle_since = asyncio.get_running_loop().time()
         self._idle.setdefault(wire.target.origin, []).append(wire)

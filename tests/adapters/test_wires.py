@@ -84,6 +84,22 @@ async def test_one_that_was_closed_while_it_lay_idle_does_not() -> None:
         assert wires.take(target) is None
 
 
+async def test_one_that_was_answered_before_it_was_heard_does_not() -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 413 Too Large\r\ncontent-length: 0\r\n\r\n")
+        await reader.read(1)
+        await asyncio.sleep(60)
+
+    async with serving(serve) as target:
+        wires = Wires()
+        wire = await wires.connect(target, 5.0)
+        head = await wire.ask("POST", b"POST / HTTP/1.1\r\n\r\n", bytes(64 << 20), 5.0)
+        assert (head.status, wire.at_end, wire.is_writing) == (413, True, True)
+        wires.give_back(wire)
+        assert wires.take(target) is None
+
+
 async def test_who_hangs_up_without_a_word_is_told_apart() -> None:
     async def serve(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
