@@ -7,8 +7,10 @@ answers, on one, two and all three accounts of a pool. The plays are in ``faulty
 from attrs import frozen
 
 from tests import faulty_plays as does
+from tests.clients import PATIENT, QUICK
 from tests.plays import Play, plain
 
+HANGING = frozenset({"head never comes", "idle before content", "idle after content"})
 NEUTRAL = frozenset({"ready"})
 DOUBTFUL = frozenset({"doubtful"})
 COOLING = frozenset({"cooling"})
@@ -51,6 +53,11 @@ class Fault:
     refuses: bool = False
     slams: bool = False
     harmless: bool = False
+
+    @property
+    def timeouts(self) -> str:
+        """How long to wait for an upstream that has the fault."""
+        return QUICK if self.name in HANGING else PATIENT
 
     def seen_by(self, *, stream: bool) -> Seen:
         """What a client sees when all accounts have the fault."""

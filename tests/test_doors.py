@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.clients import QUICK, account_states, ask, asking, pool
+from tests.clients import account_states, ask, asking, pool
 from tests.conftest import Proxy
 from tests.faults import FAULTS, Fault
 from tests.scripted import Upstream
@@ -42,7 +42,7 @@ async def test_a_fault_is_answered_the_same_whichever_door(
         for broken in NAMES[:faulty]:
             await _arm(upstreams[broken], broken, fault)
         urls = {account: upstream.url for account, upstream in upstreams.items()}
-        toml = pool(urls, timeouts=QUICK, in_order=True)
+        toml = pool(urls, timeouts=fault.timeouts, in_order=True)
         when = "always" if door == "http" else "as_client"
         if transport == "socket":
             toml = toml.replace('kind = "openai"', f'kind = "openai"\nwebsocket = "{when}"')

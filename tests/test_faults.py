@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.clients import ENVELOPE, QUICK, TERMINAL, Answer, account_states, ask, asking, pool
+from tests.clients import ENVELOPE, TERMINAL, Answer, account_states, ask, asking, pool
 from tests.conftest import Proxy, Scripted
 from tests.faults import FAULTS, Fault, Seen
 from tests.scripted import Upstream
@@ -36,7 +36,7 @@ async def test_a_fault_costs_the_client_no_more_than_it_must(
     for broken in NAMES[:faulty]:
         await _arm(upstreams[broken], broken, fault)
     urls = {account: upstream.url for account, upstream in upstreams.items()}
-    server = await proxy(pool(urls, timeouts=QUICK, in_order=True), rng=NoJitter(1))
+    server = await proxy(pool(urls, timeouts=fault.timeouts, in_order=True), rng=NoJitter(1))
 
     answer = await ask(server.url, asking(stream=stream))
 
