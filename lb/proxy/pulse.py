@@ -47,10 +47,10 @@ class Pulse:
         """A write begins."""
         self._writing_since = self._loop.time()
 
-    def wrote(self) -> None:
-        """The write was taken."""
+    def wrote(self, now: float | None = None) -> None:
+        """The write was taken, just ``now`` by the loop's clock."""
         self._writing_since = 0.0
-        self._wrote_at = self._loop.time()
+        self._wrote_at = self._loop.time() if now is None else now
 
     async def settled(self) -> None:
         """Until a beat that is under way is through: two never start one answer."""

@@ -16,6 +16,7 @@ from lb.core.errors import Problem, broken
 from lb.core.http1 import Garbled
 from lb.core.tap import Garbage, Phase
 from lb.proxy.pulse import Pulse
+from lb.proxy.replies import JOINED_BYTES
 from lb.proxy.sinks import Sink, StreamSink
 from lb.proxy.stream import Stream
 
@@ -93,8 +94,8 @@ class Splice:
             self._done.set_exception(problem_of(error, self._answer.origin))
 
     def _take(self) -> None:
-        tap = self._stream.tap
-        while chunk := self._answer.take():
+        wire, tap = self._answer.wire, self._stream.tap
+        if chunk := wire.take():
             self._read_at = self._loop.time()
             run = self._stream.cut(chunk)
             if tap.readings:
@@ -105,7 +106,7 @@ class Splice:
                 return
             if run:
                 self._write(run)
-        if self._answer.at_end():
+        if wire.at_end:
             self.last_run = self._stream.last_words()
             self._done.set_result(None)
 
@@ -113,8 +114,11 @@ class Splice:
         transport, pulse = self._transport, self._pulse
         if transport is None or transport.is_closing() or pulse is None:
             return  # the client left: the handler is cancelled any moment
-        transport.writelines((b"%x\r\n" % len(run), run, b"\r\n"))
-        pulse.wrote()
+        if len(run) < JOINED_BYTES:
+            transport.write(b"%x\r\n%b\r\n" % (len(run), run))
+        else:
+            transport.writelines((b"%x\r\n" % len(run), run, b"\r\n"))
+        pulse.wrote(self._read_at)
         if self._protocol.writing_paused and self._draining is None:
             pulse.writing()
             self._answer.wire.hold()
