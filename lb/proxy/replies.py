@@ -5,12 +5,25 @@ which an answer here has; that costs a quarter of what its server costs in all. 
 dashboard use them as they are: only what is relayed comes this way.
 """
 
+import asyncio
+
 from aiohttp import HttpVersion11, web
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.helpers import rfc822_formatted_time
 
 JOINED_BYTES = 64 << 10  # pieces are copied into one write up to this, beyond it handed over
 _LAST = b"0\r\n\r\n"
+
+
+def send(transport: asyncio.WriteTransport, *pieces: bytes | bytearray | memoryview) -> int:
+    """Write ``pieces``, in one write unless they are large; how many bytes they are.
+
+    Not by ``writelines``: asyncio's does not tell who writes too much (CVE-2024-12254).
+    """
+    size = sum(map(len, pieces))
+    for piece in (b"".join(pieces),) if size <= JOINED_BYTES else pieces:
+        transport.write(piece)
+    return size
 
 
 class Reply(web.StreamResponse):
@@ -77,12 +90,7 @@ class Reply(web.StreamResponse):
         if not self._begun:
             self._begun = True
             pieces = (self._head(request), *pieces)
-        size = sum(map(len, pieces))
-        if size <= JOINED_BYTES:
-            transport.write(b"".join(pieces))
-        else:
-            transport.writelines(pieces)
-        request.writer.output_size += size
+        request.writer.output_size += send(transport, *pieces)
         if request.protocol.writing_paused:
             await request.protocol._drain_helper()  # noqa: SLF001  # what its own writers await
 

@@ -16,7 +16,7 @@ from lb.core.errors import Problem, broken
 from lb.core.http1 import Garbled
 from lb.core.tap import Garbage, Phase
 from lb.proxy.pulse import Pulse
-from lb.proxy.replies import JOINED_BYTES
+from lb.proxy.replies import send
 from lb.proxy.sinks import Sink, StreamSink
 from lb.proxy.stream import Stream
 
@@ -114,10 +114,7 @@ class Splice:
         transport, pulse = self._transport, self._pulse
         if transport is None or transport.is_closing() or pulse is None:
             return  # the client left: the handler is cancelled any moment
-        if len(run) < JOINED_BYTES:
-            transport.write(b"%x\r\n%b\r\n" % (len(run), run))
-        else:
-            transport.writelines((b"%x\r\n" % len(run), run, b"\r\n"))
+        send(transport, b"%x\r\n" % len(run), run, b"\r\n")
         pulse.wrote(self._read_at)
         if self._protocol.writing_paused and self._draining is None:
             pulse.writing()
