@@ -282,18 +282,3 @@ async def test_what_a_client_used_before_it_left_is_booked(
     await until(lambda: [e for e in heard if type(e).__name__ == "Spent"])
     (spent,) = (e for e in heard if type(e).__name__ == "Spent")
     assert (spent.account, spent.input_tokens > 0, spent.output_tokens > 0) == ("a", True, True)
-
-
-async def test_a_request_is_forgotten_once_content_has_begun(
-    upstream: Upstream, proxy: Proxy
-) -> None:
-    upstream.plays["a"] = quiet(60.0, frames_first=6)
-    server = await proxy(pool({"a": upstream.url}))
-    url, sent = f"{server.url}/v1/responses", asking("x" * 10_000, stream=True)
-    async with client() as session, session.post(url, json=sent) as answer:
-        assert answer.status == 200
-        assert b"response.created" in await answer.content.readany()
-        (delivery,) = server.gateway.deliveries
-        assert delivery.call.body.names() == ()
-        assert delivery.opened is not None
-        assert delivery.opened.head == b""

@@ -62,6 +62,11 @@ class Opened:
     head: bytes
     stream: Stream | None = None
 
+    @property
+    def lingers(self) -> bool:
+        """Whether the answer is whole but for the end of its body, which is still to come."""
+        return self.tap.phase is Phase.ENDED and not self.answer.at_end()
+
     async def close(self) -> None:
         """Let go of the upstream; cut at once unless it had finished."""
         if self.stream is not None:

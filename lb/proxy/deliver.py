@@ -271,7 +271,10 @@ class Delivery:
             opened.answer.close()
         self._book("client_gone")
         self.dispatch.release(opened.attempt.slot)
-        await opened.close()
+        if opened.lingers:  # the client has its answer, and may leave with it
+            self.behind.go_on(opened.close())
+        else:
+            await opened.close()
 
     def _pin(self, opened: Opened) -> None:
         """Remember who holds the state the answer left behind, and what it took.

@@ -1,0 +1,43 @@
+"""What is left of a request while its answer stands, and what its end says of it."""
+
+from collections.abc import Iterable
+
+from tests.clients import ask, asking, client, pool, until
+from tests.conftest import Proxy
+from tests.plays import LAST_CHUNK, SSE, Asked, Pause, Step, chunk, frames, head
+from tests.scripted import Upstream
+from tests.test_relay import quiet
+
+
+async def test_a_request_is_forgotten_once_content_has_begun(
+    upstream: Upstream, proxy: Proxy
+) -> None:
+    upstream.plays["a"] = quiet(60.0, frames_first=6)
+    server = await proxy(pool({"a": upstream.url}))
+    url, sent = f"{server.url}/v1/responses", asking("x" * 10_000, stream=True)
+    async with client() as session, session.post(url, json=sent) as answer:
+        assert answer.status == 200
+        assert b"response.created" in await answer.content.readany()
+        (delivery,) = server.gateway.deliveries
+        assert delivery.call.body.names() == ()
+        assert delivery.opened is not None
+        assert delivery.opened.head == b""
+
+
+async def test_a_client_that_leaves_with_the_last_word_was_answered(
+    upstream: Upstream, proxy: Proxy
+) -> None:
+    def late_end(asked: Asked) -> Iterable[Step]:
+        yield head(200, SSE)
+        yield chunk(b"".join(frames(asked)))
+        yield Pause(0.15)
+        yield LAST_CHUNK
+
+    upstream.plays["a"] = late_end
+    server = await proxy(pool({"a": upstream.url}))
+    answer = await ask(server.url, asking(stream=True))  # its connection ends with it
+    timeline = server.gateway.timelines.get
+    await until(lambda: timeline(answer.headers["x-request-id"]))
+    told = timeline(answer.headers["x-request-id"])
+    assert told is not None
+    assert (told.status, told.settled.outcome) == (200, "completed")
