@@ -271,7 +271,7 @@ class Delivery:
             opened.answer.close()
         self._book("client_gone")
         self.dispatch.release(opened.attempt.slot)
-        if opened.lingers:  # the client has its answer, and may leave with it
+        if opened.lingers and not self.call.lane:  # who has its answer may leave with it
             self.behind.go_on(opened.close())
         else:
             await opened.close()
