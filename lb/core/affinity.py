@@ -18,6 +18,7 @@ PIN_S = 3600.0  # upstream prompt caches live for an hour at most
 STATE_S = 30 * 86400.0  # stored responses live for 30 days
 _STATE = ("resp:", "item:", "conv:")
 MOST_PINS = 100_000
+LONGEST_NAME = 256  # characters of what a conversation or a state goes by
 CACHEABLE_BYTES = 4096  # about the 1,024 tokens below which upstreams keep no prompt cache
 
 _SESSION_HEADERS = ("session-id", "session_id", "thread-id")
@@ -39,13 +40,13 @@ def session_of(headers: Mapping[str, str], body: Body) -> str:
     Sub-agents of Codex share the root's session id but keep threads, and so caches, of their own.
     """
     if "x-codex-parent-thread-id" in headers and headers.get("thread-id"):
-        return f"session:{headers['thread-id']}"
+        return short(f"session:{headers['thread-id']}")
     for name in _SESSION_HEADERS:
         if value := headers.get(name):
-            return f"session:{value}"
+            return short(f"session:{value}")
     key = body.get("prompt_cache_key")
     if isinstance(key, str) and key:
-        return f"session:{key}"
+        return short(f"session:{key}")
     return _digest_of_beginning(body)
 
 
@@ -85,7 +86,7 @@ def anchors_of(headers: Mapping[str, str], body: Body) -> tuple[tuple[str, ...],
             anchors.append(f"{kind}:" + match.group(1).decode("utf-8", "replace"))
     if state := headers.get("x-codex-turn-state"):
         anchors.append(f"turn:{state}")
-    return tuple(anchors), bound
+    return tuple(map(short, anchors)), bound
 
 
 def is_state(name: str) -> bool:
@@ -130,8 +131,20 @@ class Affinity:
         return counts
 
 
-@lru_cache(maxsize=8192)
+def short(name: str) -> str:
+    """``name``, or a digest of it where it is long: clients choose it, and it is kept."""
+    if len(name) <= LONGEST_NAME:
+        return name
+    kind, _, rest = name.partition(":")
+    return f"{kind}:" + blake2b(rest.encode("utf-8", "surrogatepass"), digest_size=32).hexdigest()
+
+
 def _key(client: str, name: str) -> bytes:
+    return _digest(client, short(name))
+
+
+@lru_cache(maxsize=8192)
+def _digest(client: str, name: str) -> bytes:
     """Asked for several times a request, and for a conversation with each of its turns."""
     return blake2b(f"{client}\0{name}".encode("utf-8", "surrogatepass"), digest_size=16).digest()
 

@@ -250,6 +250,13 @@ def unparsable(why: str) -> Problem:
     return bad_request(COULD_NOT_PARSE.format(why=why))
 
 
-@lru_cache(maxsize=1024)
 def _key(name: str) -> bytes:
+    return (_short_key if len(name) <= _SHORT else _key_text)(name)
+
+
+def _key_text(name: str) -> bytes:
     return name.encode() if name.isidentifier() else msgspec.json.encode(name)[1:-1]
+
+
+_SHORT = 64  # characters of a field's name: longer ones are no field of OpenAI's, nor remembered
+_short_key = lru_cache(maxsize=1024)(_key_text)

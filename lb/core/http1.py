@@ -15,6 +15,8 @@ HEAD_BYTES = 64 << 10
 MANY_BYTES = 1 << 10  # of chunks at once, from which on they are parted in one go
 LINE_BYTES = 4 << 10  # of a chunk's size with its extensions; they have no use here
 TRAILER_BYTES = 16 << 10
+MOST_INTERIM = 16  # heads of 1xx before the answer's own
+LONGEST_KEPT = 256  # characters of a line that is remembered: an upstream chooses them
 _BODILESS = frozenset({204, 304})
 _STATUS = re.compile(r"HTTP/1\.([01]) ([1-9][0-9]{2})(?: [^\n]*)?")
 _NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
@@ -53,7 +55,7 @@ class Reader:
     answer is ``done``.
     """
 
-    __slots__ = ("_bodiless", "_left", "_part", "_rest", "head", "keeps")
+    __slots__ = ("_bodiless", "_interim", "_left", "_part", "_rest", "head", "keeps")
 
     def __init__(self) -> None:
         self.head: Head | None = None
@@ -62,11 +64,13 @@ class Reader:
         self._rest = b""
         self._left = 0
         self._bodiless = False
+        self._interim = 0
 
     def begin(self, method: str) -> None:
         """An answer to a ``method`` is expected."""
         self.head = None
         self._part = Part.HEAD
+        self._interim = 0
         self._bodiless = method == "HEAD"
 
     @property
@@ -110,8 +114,9 @@ class Reader:
         self._rest = b""
         version, head = _read(data[: blank.start()])
         if 100 <= head.status < 200:  # the answer itself is still to come
-            if head.status == 101:
-                raise Garbled("another protocol than was asked for")
+            self._interim += 1
+            if head.status == 101 or self._interim > MOST_INTERIM:
+                raise Garbled("another protocol, or no answer but promises of one")
             return self._begun(data[blank.end() :])
         self.head = head
         self.keeps = _keeps(version, head.headers)
@@ -251,18 +256,17 @@ def _read(text: bytes) -> tuple[str, Head]:
     name = ""
     for line in lines:
         if line[0] in " \t" and name:
-            headers[name] += " " + _field(f"{name}:{line}")[1]
+            headers[name] += " " + _parted(f"{name}:{line}")[1]
             continue
-        name, value = _field(line)
+        name, value = (_field if len(line) <= LONGEST_KEPT else _parted)(line)
         if name in _ONCE and headers.get(name, value) != value:
             raise Garbled(f"two headers {name}")
         headers[name] = value
     return status[1], Head(int(status[2]), headers)
 
 
-@lru_cache(maxsize=2048)
-def _field(line: str) -> tuple[str, str]:
-    """Name and value of a header: most lines come with every answer. Raises: Garbled."""
+def _parted(line: str) -> tuple[str, str]:
+    """Name and value of a header. Raises: Garbled."""
     key, colon, value = line.partition(":")
     if not colon or not _NAME.fullmatch(key):
         raise Garbled("a header that is none")
@@ -270,6 +274,10 @@ def _field(line: str) -> tuple[str, str]:
     if "\r" in value or "\0" in value:
         raise Garbled("a header with a control character")
     return key.lower(), value
+
+
+_field = lru_cache(maxsize=2048)(_parted)
+"""The same of short ones: most come with every answer."""
 
 
 _ONCE = frozenset({"content-length", "transfer-encoding"})

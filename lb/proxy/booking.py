@@ -29,6 +29,8 @@ from lb.core.prices import Prices
 from lb.core.tap import Tap
 from lb.proxy.attempt import Attempt
 
+LONGEST_EFFORT = 32  # characters: what is booked is kept, and clients choose it
+LONGEST_MODEL = 256  # of the name an upstream says it served
 _OURS = (Blame.CLIENT, Blame.ANCHOR, Blame.POOL, Blame.GATEWAY)
 
 
@@ -104,7 +106,7 @@ class Booking:
         self.settled = Settled(
             self.request_id,
             last.slot.id if last is not None else "",
-            tap.model if tap is not None else "",
+            tap.model[:LONGEST_MODEL] if tap is not None else "",
             tokens,
             cost,
             self._attempts,
@@ -168,4 +170,4 @@ def effort_of(call: Call) -> str:
         return ""
     reasoning = call.body.get("reasoning")
     effort = reasoning.get("effort") if isinstance(reasoning, dict) else None
-    return effort if isinstance(effort, str) else ""
+    return effort[:LONGEST_EFFORT] if isinstance(effort, str) else ""

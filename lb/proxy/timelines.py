@@ -20,6 +20,7 @@ from lb.proxy.deliver import Delivery
 from lb.proxy.said import overhead_s
 
 MOST_TIMELINES = 2000
+LONGEST_ID = 200  # characters: the client's own, or the upstream's
 LONGEST_AGENT = 200  # characters of a user agent
 
 
@@ -184,7 +185,7 @@ def _tried(attempt: Attempt, note: Note) -> Tried:
         attempt.status,
         attempt.outcome,
         attempt.said,
-        (attempt.request_id, attempt.upstream_request_id),
+        (attempt.request_id[:LONGEST_ID], attempt.upstream_request_id[:LONGEST_ID]),
         attempt.changed,
         note,
     )

@@ -23,12 +23,17 @@ _FORWARDED = frozenset(
     }
 )
 _FORWARDED_FAMILIES = ("x-codex-", "x-openai-")
+_LONGEST_NAME = 64  # characters of a header's name that may pass
 _TIMEOUT_HEADERS = ("x-request-timeout", "x-stainless-timeout", "x-stainless-read-timeout")
 
 
 def forwarded(headers: Mapping[str, str]) -> dict[str, str]:
     """What of a client's headers may go upstream, lower-case: an allow-list, nothing else."""
-    return {passed: value for name, value in headers.items() if (passed := _passes(name))}
+    return {
+        passed: value
+        for name, value in headers.items()
+        if len(name) <= _LONGEST_NAME and (passed := _passes(name))
+    }
 
 
 @lru_cache(maxsize=1024)

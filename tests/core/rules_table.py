@@ -203,6 +203,7 @@ REFUSED: list[tuple[str, dict[str, Any], str, str]] = [
     ("no model", {"input": "hi"}, "model", "missing_required_parameter"),
     ("null model", {"model": None, "input": "hi"}, "model", "missing_required_parameter"),
     ("blank model", {"model": " ", "input": "hi"}, "model", "invalid_value"),
+    ("endless model", {"model": "m" * 257, "input": "hi"}, "model", "invalid_value"),
     ("number model", {"model": 5, "input": "hi"}, "model", "invalid_type"),
     ("no input", {"model": "m"}, "input", "missing_required_parameter"),
     ("null input", {"model": "m", "input": None}, "input", "missing_required_parameter"),

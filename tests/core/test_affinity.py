@@ -7,6 +7,7 @@ import pytest
 
 from lb.core.affinity import (
     CACHEABLE_BYTES,
+    LONGEST_NAME,
     PIN_S,
     Affinity,
     anchors_of,
@@ -161,3 +162,14 @@ def test_pins_are_counted_by_account_while_they_hold() -> None:
     affinity.pin("", ["3"], "b", NOW + 60)
     assert affinity.count_by_account(NOW + 60) == {"a": 2, "b": 1}
     assert affinity.count_by_account(NOW + PIN_S + 1) == {"b": 1}
+
+
+def test_names_a_client_makes_long_are_kept_short_and_still_told_apart() -> None:
+    long = "k" * 1_000_000
+    told = [session_of({}, body(prompt_cache_key=long + end)) for end in "ab"]
+    anchors, _ = anchors_of({}, body(previous_response_id=long, conversation=long))
+    assert all(len(name) <= LONGEST_NAME for name in (*told, *anchors))
+    assert told[0] != told[1]
+    affinity = Affinity()
+    affinity.pin("c", [f"resp:{long}"], "a", NOW)
+    assert affinity.owner("c", anchors, NOW) == "a"

@@ -173,6 +173,7 @@ def test_when_a_connection_serves_again(head: bytes, keeps: bool) -> None:  # no
         b"HTTP/2 200 OK\r\n\r\n",
         b"HTTP/1.1 099 Low\r\n\r\n",
         b"HTTP/1.1 101 Switching\r\n\r\n",
+        b"HTTP/1.1 100 Continue\r\n\r\n" * 5_000 + OK + b"content-length: 0\r\n\r\n",
         OK + b"no colon\r\n\r\n",
         OK + b"space : before\r\n\r\n",
         OK + b": no name\r\n\r\n",

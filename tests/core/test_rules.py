@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from lb.core.body import Body, Source
 from lb.core.errors import Blame, Problem
 from lb.core.fields import REJECTABLE
-from lb.core.rules import RULES, Rule, prepare, refusal
+from lb.core.rules import RULES, Rule, _about, prepare, refusal
 from tests.core.rules_table import CHANGING, NEEDING, PASSING, ROWS, Row, chat, text, with_input
 
 DATA = Path(__file__).parent.parent / "data"
@@ -107,6 +107,13 @@ def test_a_refusal_says_which_account_would_keep_the_field() -> None:
         "'store' is not kept by any account here; "
         'an account with `supports = ["store"]` would.'
     )  # fmt: skip
+
+
+def test_field_names_nobody_knows_are_not_remembered() -> None:
+    before = _about.cache_info().currsize
+    for number in range(50):
+        prepare(body_of({"model": "m", "input": "hi", f"field-{number}" + "x" * 1000: 1}))
+    assert _about.cache_info().currsize <= before + 1
 
 
 def test_each_rule_says_what_it_does() -> None:

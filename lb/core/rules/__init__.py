@@ -52,7 +52,8 @@ def prepare(body: Body, rejectable: frozenset[str] = REJECTABLE) -> frozenset[st
     altered, done = body.altered, -1
     while True:
         before = len(altered)
-        for number, rule in _about(body.names(), done):
+        fields = tuple(name for name in body.names() if name in _TOLD)
+        for number, rule in _about(fields, done):
             rule(body)
             if len(altered) > before:
                 done = number
@@ -60,6 +61,10 @@ def prepare(body: Body, rejectable: frozenset[str] = REJECTABLE) -> frozenset[st
         else:
             return needs(body, rejectable)
         body.rules.append((rule.__name__, tuple(dict.fromkeys(altered[before:]))))
+
+
+_TOLD = frozenset(name for about in RULES.values() for name in about)
+"""The fields some rule is about: what else a client names is not remembered, there is no end."""
 
 
 @lru_cache(maxsize=1024)

@@ -24,7 +24,7 @@ _ADVICE = {
 
 def needs(body: Body, rejectable: frozenset[str]) -> frozenset[str]:
     """Those names of ``rejectable`` that a (checked) body uses."""
-    fields = _named(rejectable, body.names())
+    fields = (need for need in _split(rejectable)[0] if need in body or need == "file_id")
     return frozenset(need for need in fields if _uses(body, need)) | _in_tools(body, rejectable)
 
 
@@ -33,12 +33,6 @@ def _in_tools(body: Body, rejectable: frozenset[str]) -> frozenset[str]:
         return frozenset()
     tools = types_of(body)
     return frozenset(n for n in _split(rejectable)[1] if n.removeprefix(TOOL) in tools)
-
-
-@lru_cache(maxsize=1024)
-def _named(rejectable: frozenset[str], fields: tuple[str, ...]) -> tuple[str, ...]:
-    """The needs that a body of these ``fields`` may have."""
-    return tuple(need for need in _split(rejectable)[0] if need in fields or need == "file_id")
 
 
 @lru_cache(maxsize=64)

@@ -4,6 +4,7 @@ from lb.core.body import Body
 from lb.core.errors import bad_request
 from lb.core.rules.complaints import exclusive, invalid_value, missing
 
+LONGEST_MODEL = 256  # characters; a name is remembered in many places, and clients choose it
 SOURCES = ("prompt", "previous_response_id", "conversation")
 """Fields which hold what the model is to answer, so that ``input`` may be left out."""
 
@@ -12,6 +13,8 @@ def model_is_named(body: Body) -> None:
     """``model`` is there and not blank."""
     if not body.given("model"):
         raise missing("model", "Name the model that is to answer; GET /v1/models lists them.")
+    if len(body.get("model")) > LONGEST_MODEL:
+        raise invalid_value("model", f"it is longer than {LONGEST_MODEL} characters.")
     if not body.get("model").strip():
         raise invalid_value("model", "it is blank. GET /v1/models lists the models there are.")
 

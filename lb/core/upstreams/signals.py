@@ -18,6 +18,7 @@ from lb.core.errors import LONGEST_EXHAUSTION_S
 from lb.core.windows import Window, name_of_span
 
 FARTHEST_S: Final = LONGEST_EXHAUSTION_S
+LONGEST_TOLD: Final = 100  # characters of a number or a duration
 LONGEST_SPAN_S: Final = 366 * 86400.0
 FULLEST: Final = 10.0  # a window can be overdrawn; ten times over is noise
 MILLISECONDS: Final = 1e11  # a unix time beyond the year 5138 is told in milliseconds
@@ -43,7 +44,7 @@ _AGAIN: Final = re.compile(
 def number(value: object) -> float | None:
     """A finite number, told as one or as text; None for anything else."""
     if isinstance(value, str):
-        value = _plain(value)
+        value = _plain(value) if len(value) <= LONGEST_TOLD else None
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     try:
@@ -64,12 +65,16 @@ def bounded(seconds: float | None) -> float | None:
     return None if seconds is None else max(0.0, min(seconds, FARTHEST_S))
 
 
-@lru_cache(maxsize=4096)
 def duration(text: str) -> float | None:
     """Seconds, from ``6m0s``, ``12ms``, ``1m26.4s``, ``7h12m``, ``20 seconds``, or plain ``1``.
 
-    The same ones come again and again, with every answer.
+    The same ones come again and again, with every answer; no honest one is long.
     """
+    return _duration(text) if len(text) <= LONGEST_TOLD else None
+
+
+@lru_cache(maxsize=4096)
+def _duration(text: str) -> float | None:
     text = text.strip()
     if (plain := number(text)) is not None:
         return bounded(plain)

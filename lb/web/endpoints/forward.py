@@ -14,6 +14,7 @@ from lb.core.body import Body
 from lb.core.call import Call
 from lb.core.codex import is_codex
 from lb.core.errors import bad_request
+from lb.core.rules.presence import LONGEST_MODEL
 from lb.web.admitting import admitted, shutting_down
 from lb.web.arriving import owner_known
 from lb.web.auth import Client
@@ -99,6 +100,8 @@ async def _read(request: web.Request, content_type: str) -> tuple[Body, str]:
     model = body.get("model") or ""
     if not isinstance(model, str):
         raise bad_request("'model' must be a string.", "model")
+    if len(model) > LONGEST_MODEL:
+        raise bad_request(f"'model' is longer than {LONGEST_MODEL} characters.", "model")
     if body.get("stream") is True:
         raise bad_request("Streams are not offered on this endpoint.", "stream")
     return body, model
