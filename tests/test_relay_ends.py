@@ -2,9 +2,11 @@
 
 from collections.abc import Iterable
 
+import aiohttp
+
 from tests.clients import ask, asking, client, pool, until
 from tests.conftest import Proxy
-from tests.plays import LAST_CHUNK, SSE, Asked, Pause, Step, chunk, frames, head
+from tests.plays import LAST_CHUNK, SSE, Asked, Pause, Step, chunk, frames, head, plain
 from tests.scripted import Upstream
 from tests.test_relay import quiet
 
@@ -41,3 +43,22 @@ async def test_a_client_that_leaves_with_the_last_word_was_answered(
     told = timeline(answer.headers["x-request-id"])
     assert told is not None
     assert (told.status, told.settled.outcome) == (200, "completed")
+
+
+LARGE = "x" * 300_000  # more than is copied
+
+
+async def test_a_large_body_comes_through_every_door(upstream: Upstream, proxy: Proxy) -> None:
+    server = await proxy(pool({"a": upstream.url}))
+    for stream in (True, False):
+        answer = await ask(server.url, asking(LARGE, stream=stream))
+        assert answer.status == 200
+        assert upstream.seen[-1].body["input"] == LARGE
+    said = {"model": "gpt-5.5", "messages": [{"role": "user", "content": LARGE}]}
+    async with client() as session:
+        answered = await session.post(f"{server.url}/v1/chat/completions", json=said)
+        assert answered.status == 200
+        upstream.plays["a"] = plain(200, b'{"id": "file-1"}')
+        form = aiohttp.FormData({"purpose": "user_data", "file": LARGE}, default_to_multipart=True)
+        sent = await session.post(f"{server.url}/v1/files", data=form)
+        assert sent.status == 200, await sent.text()
