@@ -3,6 +3,7 @@
 import asyncio
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from random import Random
 from time import perf_counter, process_time, thread_time, time
@@ -48,7 +49,7 @@ async def _measured(folder: Path, rows: int, times: int) -> list[Table]:
     chance = Random(1)
     for first in range(0, rows, BATCH):
         batch = [_row(chance, n, rows) for n in range(first, min(rows, first + BATCH))]
-        await store.run(lambda connection, batch=batch: add_rows(connection, batch))
+        await store.run(partial(add_rows, rows=batch))
     for words, question in _questions(chance, rows).items():
         took, late = await _asked(store, question, times)
         table.add(words, *(f"{1000 * value:.1f}" for value in (*took, late)))
@@ -113,10 +114,13 @@ def _questions(chance: Random, rows: int) -> dict[str, Callable[[], Question]]:
     def one() -> Question:
         return lambda connection: request(connection, f"req_{chance.randrange(rows):08}")
 
-    key = lambda: f"key-{chance.randrange(KEYS)}"  # noqa: E731
-    model = lambda: f"model-{chance.randrange(MODELS)}"  # noqa: E731
-    account = lambda: f"account-{chance.randrange(ACCOUNTS)}"  # noqa: E731
-    late = lambda: NOW - chance.random() * DAYS * 86400  # noqa: E731
+    def some(what: str, many: int) -> Callable[[], str]:
+        return lambda: f"{what}-{chance.randrange(many)}"
+
+    def far_back() -> Cursor:
+        return Cursor(NOW - chance.random() * DAYS * 86400, "req_")
+
+    key, model, account = some("key", KEYS), some("model", MODELS), some("account", ACCOUNTS)
     return {
         "the newest requests": found(),
         "of a key": found(key=key),
@@ -126,7 +130,7 @@ def _questions(chance: Random, rows: int) -> dict[str, Callable[[], Question]]:
         "of a key, a model and an account": found(key=key, model=model, account=account),
         "of a key, that failed": found(key=key, outcome=lambda: "failed"),
         "of a key nobody has": found(key=lambda: "nobody"),
-        "a page far back": found(after=lambda: Cursor(late(), "req_")),
+        "a page far back": found(after=far_back),
         "one request": one,
         **{f"usage of a month by {by}": report(by, 30) for by in BY},
         "usage of a day by key": report("key", 1),
@@ -147,8 +151,12 @@ async def _asked(
     watch.cancel()
     took.sort()
     lags = sorted(lags) or [0.0]
-    at = lambda share, values: values[min(len(values) - 1, int(share * len(values)))]  # noqa: E731
-    return (at(0.5, took), at(0.95, took), took[-1]), at(0.99, lags)
+    return (_at(0.5, took), _at(0.95, took), took[-1]), _at(0.99, lags)
+
+
+def _at(share: float, values: list[float]) -> float:
+    """The value below which that share of the sorted ``values`` is."""
+    return values[min(len(values) - 1, int(share * len(values)))]
 
 
 async def _watched(lags: list[float]) -> None:
