@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable
-from functools import partial
 
 
 def _number() -> int | None:
@@ -18,23 +17,24 @@ def _number() -> int | None:
     return None
 
 
-def _ticks() -> Callable[[], float]:
+def _ticks() -> tuple[Callable[..., float], tuple[int, ...]]:
+    """What is asked, and with what: a partial of both would cost each look half as much again."""
     number = _number()
-    return time.monotonic if number is None else partial(time.clock_gettime, number)
+    return (time.monotonic, ()) if number is None else (time.clock_gettime, (number,))
 
 
 class Clock:
     """The wall at start, and monotonic from there: a corrected wall clock moves no cooldown."""
 
-    __slots__ = ("_start", "_ticks")
+    __slots__ = ("_start", "_ticks", "_which")
 
     def __init__(self) -> None:
-        self._ticks = _ticks()
-        self._start = time.time() - self._ticks()
+        self._ticks, self._which = _ticks()
+        self._start = time.time() - self._ticks(*self._which)
 
     def now(self) -> float:
         """Unix seconds; never goes back."""
-        return self._start + self._ticks()
+        return self._start + self._ticks(*self._which)
 
     def monotonic(self) -> float:
         """Seconds from anywhere, for durations."""

@@ -15,7 +15,7 @@ from lb.cli import tables
 from lb.cli.common import show
 from lb.core import sse
 from lb.core.errors import Problem
-from lb.core.tap import Garbage, Phase, Tap
+from lb.core.tap import ENDED, HOLDS, Garbage, Tap
 
 LONGEST_S: Final = 300.0  # one request, from its start to its end
 PROMPT: Final = "Count from one to twenty in words, one a line, and say nothing else."
@@ -92,12 +92,12 @@ async def _followed(answer: aiohttp.ClientResponse, answered: Answered, began: f
             run = cutter.feed(chunk)
             answered.events += sum(not frame.startswith(b":") for frame in sse.frames(run))
             tap.look(run)
-            if tap.phase is not Phase.HELD and not answered.first_s:
+            if tap.phase is not HOLDS and not answered.first_s:
                 answered.first_s = time.monotonic() - began
     except (Problem, Garbage):
         answered.error = "not a stream of events"
         return
-    if tap.phase is not Phase.ENDED:
+    if tap.phase is not ENDED:
         answered.error = "cut before its end"
     elif tap.failure:
         answered.error = _code_of(tap.failure) or "response.failed"

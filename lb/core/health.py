@@ -43,6 +43,12 @@ class State(Enum):
     REFUSED = "refused"
     PAUSED = "paused"
 
+    __hash__ = object.__hash__  # by identity, as they are compared; Enum's own is a call of Python
+
+
+READY, DOUBTFUL = State.READY, State.DOUBTFUL
+"""By names of their own: Python 3.11 looks a member of an Enum up in a dozen steps."""
+
 
 _ANY: dict[type[Event], State] = {
     Throttled: State.COOLING,
@@ -109,7 +115,7 @@ def _well(health: Health, state: State, event: Event) -> Health:
 def _succeeded(health: Health, state: State, event: Event) -> Health:
     if health.state in OUT_UNTIL and event.at <= health.since:
         return health  # it was asked for before the limit struck
-    if health.state is State.READY and not health.streak:
+    if health.state is READY and not health.streak:
         return health
     return _well(health, state, event)
 

@@ -40,6 +40,10 @@ class Part(Enum):
     DONE = "done"
 
 
+_HEAD, _LENGTH, _CHUNKS, _TRAILER, _CLOSE, _DONE = Part
+"""By names of their own: Python 3.11 looks a member of an Enum up in a dozen steps."""
+
+
 @define
 class Head:
     """The head of an answer; ``headers`` lower-case, of two with one name the last."""
@@ -60,7 +64,7 @@ class Reader:
     def __init__(self) -> None:
         self.head: Head | None = None
         self.keeps = True
-        self._part = Part.DONE
+        self._part = _DONE
         self._rest = b""
         self._left = 0
         self._bodiless = False
@@ -69,27 +73,27 @@ class Reader:
     def begin(self, method: str) -> None:
         """An answer to a ``method`` is expected."""
         self.head = None
-        self._part = Part.HEAD
+        self._part = _HEAD
         self._interim = 0
         self._bodiless = method == "HEAD"
 
     @property
     def done(self) -> bool:
         """Whether the answer has come to its end."""
-        return self._part is Part.DONE
+        return self._part is _DONE
 
     def feed(self, data: bytes) -> bytes:
         """What of the body came with ``data``. Raises: Garbled."""
         part = self._part
-        if part is Part.CHUNKS:
+        if part is _CHUNKS:
             return self._chunks(data)
-        if part is Part.LENGTH:
+        if part is _LENGTH:
             return self._counted(data)
-        if part is Part.CLOSE:
+        if part is _CLOSE:
             return data
-        if part is Part.HEAD:
+        if part is _HEAD:
             return self._begun(data)
-        if part is Part.TRAILER:
+        if part is _TRAILER:
             self._trailer(data)
         elif data:
             self.keeps = False  # more than was asked for
@@ -98,9 +102,9 @@ class Reader:
     def end(self) -> bool:
         """The connection was closed: whether the answer is whole, as one is that ends with it."""
         self.keeps = False
-        if self._part is Part.CLOSE:
-            self._part = Part.DONE
-        return self._part is Part.DONE
+        if self._part is _CLOSE:
+            self._part = _DONE
+        return self._part is _DONE
 
     def _begun(self, data: bytes) -> bytes:
         start = max(0, len(self._rest) - 3)
@@ -128,19 +132,19 @@ class Reader:
         """How the body ends. Source: RFC 9112, 6.3."""
         coding, length = head.headers.get("transfer-encoding"), head.headers.get("content-length")
         if self._bodiless or head.status in _BODILESS:
-            self._part = Part.DONE
+            self._part = _DONE
         elif coding is not None:
             if coding.strip().lower() != "chunked":
                 raise Garbled("a transfer coding nobody asked for")
             self.keeps = self.keeps and length is None
-            self._left, self._part = 0, Part.CHUNKS
+            self._left, self._part = 0, _CHUNKS
         elif length is not None:
             if not (length.isascii() and length.isdigit() and len(length) <= 18):
                 raise Garbled("a length that is no number")
             self._left = int(length)
-            self._part = Part.LENGTH if self._left else Part.DONE
+            self._part = _LENGTH if self._left else _DONE
         else:
-            self.keeps, self._part = False, Part.CLOSE
+            self.keeps, self._part = False, _CLOSE
 
     def _counted(self, data: bytes) -> bytes:
         if len(data) < self._left:
@@ -149,7 +153,7 @@ class Reader:
         if len(data) > self._left:
             self.keeps = False  # more than was asked for
             data = data[: self._left]
-        self._left, self._part = 0, Part.DONE
+        self._left, self._part = 0, _DONE
         return data
 
     def _chunks(self, data: bytes) -> bytes:
@@ -168,7 +172,7 @@ class Reader:
                 break
             length, at = int(line[1], 16), line.end()
             if not length:
-                self._part = Part.TRAILER
+                self._part = _TRAILER
                 self._trailer(b"\n" + data[at:])
                 break
             end = at + length
@@ -218,7 +222,7 @@ class Reader:
                 raise Garbled("a trailer that does not end")
             self._rest = data
             return
-        self._rest, self._part = b"", Part.DONE
+        self._rest, self._part = b"", _DONE
         if blank.end() < len(data):
             self.keeps = False  # more than was asked for
 

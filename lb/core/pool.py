@@ -26,7 +26,7 @@ from lb.core.events import (
     Throttled,
 )
 from lb.core.health import WELL, State, step
-from lb.core.slot import SERVES, Mishap, Origin, Slot, Verdict, in_order
+from lb.core.slot import ELIGIBLE, SECOND, SERVES, Mishap, Origin, Slot, Verdict, in_order
 from lb.core.strategies import Strategy
 from lb.core.strategies.quick import QUICK, Group
 from lb.core.windows import merge
@@ -113,7 +113,7 @@ class Pool:
         if found is not None:
             slot = found[0]
             self._picks += 1
-            if slot.health.state is State.EXHAUSTED and now < slot.health.until:
+            if now < slot.health.until and slot.health.state is State.EXHAUSTED:
                 slot.plan_canary(now)
             slot.take(now, self._picks)
             self._best.picked(slot)
@@ -127,7 +127,7 @@ class Pool:
         """As ``pick``, but nothing is reserved."""
         home = self.home(ask, now)
         if (quick := self._quick(ask, now, rng, shunned, home)) is not None:
-            return quick, Verdict.READY
+            return quick, ELIGIBLE
         for group in in_order(self._groups, ask):
             ready: list[Slot] = []
             second: list[Slot] = []
@@ -136,9 +136,9 @@ class Pool:
                 if slot.account.id in shunned or (ask.bound and home and slot.id != home):
                     continue
                 verdict = slot.judge(ask, now)
-                if verdict is Verdict.READY:
+                if verdict is ELIGIBLE:
                     ready.append(slot)
-                elif verdict is Verdict.SECOND:
+                elif verdict is SECOND:
                     second.append(slot)
                 elif verdict is Verdict.EXHAUSTED and slot.wants_canary(now):
                     canary = slot
@@ -149,7 +149,7 @@ class Pool:
             )
             if canary is not None and ready and slot.id != home:
                 slot = canary  # a refusal costs one failover, an early reset gains an account
-            return slot, Verdict.SECOND if slot in second else Verdict.READY
+            return slot, SECOND if slot in second else ELIGIBLE
         return None
 
     def _quick(
@@ -174,7 +174,7 @@ class Pool:
         return quick(self._best, ask, now, rng, lambda slot: self._ready(slot, ask, now))
 
     def _ready(self, slot: Slot, ask: Ask, now: float) -> bool:
-        return slot.judge(ask, now) is Verdict.READY
+        return slot.judge(ask, now) is ELIGIBLE
 
     def home(self, ask: Ask, now: float) -> str | None:
         """The account the conversation belongs to, if any is known."""

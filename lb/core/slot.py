@@ -6,7 +6,7 @@ from attrs import define, field, frozen
 
 from lb.core.account import Account, Ask
 from lb.core.events import Blocked
-from lb.core.health import OUT_UNTIL, WELL, Health, State
+from lb.core.health import DOUBTFUL, OUT_UNTIL, READY, WELL, Health, State
 from lb.core.load import Load
 from lb.core.windows import Window
 from lb.core.windows import room as room_of
@@ -41,8 +41,11 @@ class Verdict(Enum):
     TRIED = "tried already"
     ONLY = "not among the accounts the request allows"
 
+    __hash__ = object.__hash__  # as State's
 
-SERVES = frozenset({Verdict.READY, Verdict.SECOND})
+
+ELIGIBLE, SECOND = Verdict.READY, Verdict.SECOND
+SERVES = frozenset({ELIGIBLE, SECOND})
 NEVER = frozenset(
     {Verdict.MODEL, Verdict.FIELD, Verdict.KIND, Verdict.OWNER, Verdict.KEY, Verdict.ONLY}
 )
@@ -126,14 +129,12 @@ class Slot:
     measured_at: float = 0.0
     _room: "_Room | None" = None
 
+    id: str = field(init=False)  # the account's; an account that changes keeps it
+
     def __attrs_post_init__(self) -> None:
         """A new slot may use all the places the account allows."""
+        self.id = self.account.id
         self.limit = self.limit or float(self.account.max_in_flight)
-
-    @property
-    def id(self) -> str:
-        """The account's id."""
-        return self.account.id
 
     @property
     def own(self) -> int:
@@ -149,17 +150,17 @@ class Slot:
         if block is not None and now < block.until:
             return Verdict.BLOCKED
         state = self.health.state
-        if state is not State.READY and state is not State.DOUBTFUL:
+        if state is not READY and state is not DOUBTFUL:
             return self._half_open(state, now)
         if self.in_flight >= self.limit:
             return Verdict.BUSY
-        if state is State.DOUBTFUL and now < self.health.until:
-            return Verdict.SECOND
+        if state is DOUBTFUL and now < self.health.until:
+            return SECOND
         if now < self.origin.until:
-            return Verdict.SECOND
+            return SECOND
         if self.windows and self.headroom(now) <= 0.0:
-            return Verdict.SECOND
-        return Verdict.READY
+            return SECOND
+        return ELIGIBLE
 
     def headroom(self, now: float) -> float:
         """The share left in its tightest window, 0..1; 1 when nothing is known."""
@@ -195,7 +196,7 @@ class Slot:
             return _OF_STATE[state]
         if now < self.probe_until:
             return Verdict.PROBING
-        return Verdict.READY if self.has_room() else Verdict.BUSY
+        return ELIGIBLE if self.has_room() else Verdict.BUSY
 
     def has_room(self) -> bool:
         """Whether the account's own cap leaves room for a probe, whatever the limit is now."""

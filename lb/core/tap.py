@@ -104,6 +104,10 @@ class Phase(Enum):
     ENDED = "ended"
 
 
+HOLDS, FLOWS, ENDED = Phase
+"""By names of their own: Python 3.11 looks a member of an Enum up in a dozen steps."""
+
+
 @define
 class Tap:
     """What is known of one answer so far.
@@ -113,7 +117,7 @@ class Tap:
     "enc:.."); ``readings`` the JSON of ``codex.rate_limits`` events, both taken away by the reader.
     """
 
-    phase: Phase = Phase.HELD
+    phase: Phase = HOLDS
     outcome: str = ""
     response_id: str = ""
     model: str = ""
@@ -129,10 +133,10 @@ class Tap:
 
     def look(self, run: bytes) -> bytes:
         """Watch a run of whole frames; gives back the part up to and with the terminal frame."""
-        if self.phase is Phase.ENDED:
+        if self.phase is ENDED:
             return b""
         self._last = run
-        if self.phase is not Phase.CONTENT or not self._pattern or self._pattern.search(run):
+        if self.phase is not FLOWS or not self._pattern or self._pattern.search(run):
             run = self._read(run)
         if self.usage is None or not self.outcome:  # else the upstream has counted
             self.deltas += run.count(_DELTA)
@@ -143,9 +147,9 @@ class Tap:
         for frame in sse.frames(run):
             length += len(frame)
             self._note(frame)
-            if self.phase is Phase.ENDED:
+            if self.phase is ENDED:
                 return run[:length]
-            if self.phase is Phase.CONTENT and b"\r" not in run:
+            if self.phase is FLOWS and b"\r" not in run:
                 return self._skim(run, length)
         return run
 
@@ -158,7 +162,7 @@ class Tap:
             if start == 1:
                 break  # the last frame lacks its blank line: it is still to come
             self._note(run[begin:start])
-            if self.phase is Phase.ENDED:
+            if self.phase is ENDED:
                 return run[:start]
         return run
 
@@ -168,7 +172,7 @@ class Tap:
             return
         if self._pattern is None:
             self._pattern = _NAMED if name else _TYPED
-        if not name or self.phase is Phase.HELD or name in TERMINAL or name == _ITEM_DONE:
+        if not name or self.phase is HOLDS or name in TERMINAL or name == _ITEM_DONE:
             event = self._decode(data)
             name = event.type or name
             self._keep(event)
@@ -177,7 +181,7 @@ class Tap:
         elif name in TERMINAL:
             self._end(name, data)
         elif name == _ITEM_DONE or name not in HELD:
-            self.phase = Phase.CONTENT
+            self.phase = FLOWS
 
     def _decode(self, data: bytes) -> _Event:
         try:
@@ -210,7 +214,7 @@ class Tap:
             self.owned.append(f"enc:{item.encrypted_content[:CIPHER_PREFIX]}")
 
     def _end(self, name: str, data: bytes) -> None:
-        self.phase = Phase.ENDED
+        self.phase = ENDED
         self.outcome = TERMINAL[name]
         if self.outcome == "failed":
             self.failure = data
@@ -235,14 +239,14 @@ class Tap:
         for item in response.output or ():
             self._keep_item(item)
         self.outcome = response.status or "completed"
-        self.phase = Phase.ENDED
+        self.phase = ENDED
         if self.outcome == "failed":
             self.failure = b'{"type":"response.failed","response":%b}' % answer
 
     def other(self, answer: bytes) -> None:
         """Watch an answer that is no response (an image, a file, a compacted history)."""
         self.outcome = "completed"
-        self.phase = Phase.ENDED
+        self.phase = ENDED
         try:
             response = _wholes.decode(answer)
         except (msgspec.DecodeError, RecursionError):

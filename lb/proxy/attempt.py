@@ -16,7 +16,7 @@ from lb.core.errors import Problem, bad_request, broken
 from lb.core.formats.responses import Collector
 from lb.core.secret import Secret
 from lb.core.slot import Slot
-from lb.core.tap import Garbage, Phase, Tap
+from lb.core.tap import ENDED, HOLDS, Garbage, Tap
 from lb.core.upstreams import KINDS, Kind
 from lb.core.upstreams.dialect import RESPONSES
 from lb.proxy.stream import Stream
@@ -65,7 +65,7 @@ class Opened:
     @property
     def lingers(self) -> bool:
         """Whether the answer is whole but for the end of its body, which is still to come."""
-        return self.tap.phase is Phase.ENDED and not self.answer.at_end()
+        return self.tap.phase is ENDED and not self.answer.at_end()
 
     async def close(self) -> None:
         """Let go of the upstream; cut at once unless it had finished."""
@@ -191,7 +191,7 @@ class Tries:
         stream = Stream(answer, answer.idle_s)
         attempt.tap = stream.tap
         held = []
-        while stream.tap.phase is Phase.HELD:
+        while stream.tap.phase is HOLDS:
             held.append(await stream.next())
         self._raise_failure(attempt, stream.tap)
         attempt.began_at = self.clock.now()
@@ -199,7 +199,7 @@ class Tries:
         return opened if call.stream else await self._collected(attempt, opened, stream)
 
     def _raise_failure(self, attempt: Attempt, tap: Tap) -> None:
-        if tap.phase is Phase.ENDED and tap.failure:
+        if tap.phase is ENDED and tap.failure:
             raise attempt.kind.blame_event(tap.failure, self.clock.now())
 
     async def _collected(self, attempt: Attempt, opened: Opened, stream: Stream) -> Opened:

@@ -21,7 +21,7 @@ from lb.core.error_names import spoken
 from lb.core.errors import Blame, Problem, bad_request
 from lb.core.formats.responses import NATIVE
 from lb.core.rules.anchors import stale_anchor
-from lb.core.tap import Phase
+from lb.core.tap import ENDED
 from lb.core.transcript import Transcript, Turn, with_items
 from lb.proxy.attempt import NO_PREWARM
 from lb.proxy.deliver import Delivery
@@ -191,7 +191,7 @@ class Conversation:
             self.gateway.deliveries.discard(delivery)
             self.on_done(delivery, told)
         tap = delivery.opened.tap if delivery.opened else None
-        if tap is not None and tap.phase is Phase.ENDED and tap.outcome == "completed":
+        if tap is not None and tap.phase is ENDED and tap.outcome == "completed":
             self.transcript.keep(turn, tap.response_id)
 
     async def _error(self, problem: Problem) -> None:

@@ -17,7 +17,7 @@ from lb.core.error_names import spoken
 from lb.core.errors import Blame, Problem
 from lb.core.ledger import Outcome
 from lb.core.pool_usage import pooled, rate_limits_event
-from lb.core.tap import Phase
+from lb.core.tap import ENDED
 from lb.core.upstreams.dialect import RESPONSES
 from lb.core.upstreams.signals import windows_of_event
 from lb.proxy.attempt import Opened
@@ -261,13 +261,13 @@ class Delivery:
 
     def _drains_on(self, opened: Opened) -> bool:
         """Whether an answer that nobody waits for any more is read on."""
-        cut = self.hunt.booking.settled is None and opened.tap.phase is not Phase.ENDED
+        cut = self.hunt.booking.settled is None and opened.tap.phase is not ENDED
         return cut and self.call.drain_tokens > 0 and self.stopped is None
 
     async def _let_go(self, opened: Opened) -> None:
         if not self.outcome:
             self.outcome = opened.tap.outcome or "client_gone"
-        if opened.tap.phase is not Phase.ENDED:
+        if opened.tap.phase is not ENDED:
             opened.answer.close()
         self._book("client_gone")
         self.dispatch.release(opened.attempt.slot)

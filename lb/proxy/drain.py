@@ -10,7 +10,7 @@ from collections.abc import Coroutine
 from attrs import define, evolve, field
 
 from lb.core.errors import Problem
-from lb.core.tap import Phase
+from lb.core.tap import ENDED
 from lb.proxy.attempt import Opened
 from lb.proxy.hunt import Hunt
 
@@ -53,7 +53,7 @@ class Drain:
     async def rest(self, opened: Opened) -> Problem | None:
         """Read to the end of the answer, or as far as the bound; the Problem that broke it."""
         try:
-            while opened.stream and opened.tap.phase is not Phase.ENDED and not self._enough:
+            while opened.stream and opened.tap.phase is not ENDED and not self._enough:
                 await opened.stream.next()
         except Problem as problem:
             return problem

@@ -14,7 +14,7 @@ from lb.adapters.answers import WireAnswer
 from lb.adapters.faults import problem_of
 from lb.core.errors import Problem, broken
 from lb.core.http1 import Garbled
-from lb.core.tap import Garbage, Phase
+from lb.core.tap import ENDED, Garbage
 from lb.proxy.pulse import Pulse
 from lb.proxy.replies import send
 from lb.proxy.sinks import Sink, StreamSink
@@ -100,7 +100,7 @@ class Splice:
             run = self._stream.cut(chunk)
             if tap.readings:
                 run = self._on_reading(run)
-            if tap.phase is Phase.ENDED:
+            if tap.phase is ENDED:
                 self.last_run = run
                 self._done.set_result(None)
                 return

@@ -8,7 +8,7 @@ from attrs import define, field
 from lb.adapters.answers import Answer
 from lb.core import sse
 from lb.core.errors import Problem, broken
-from lb.core.tap import Garbage, Phase, Tap
+from lb.core.tap import ENDED, Garbage, Tap
 
 LINGER_S = 0.25  # after the terminal frame: how long the end of the body may take
 
@@ -25,7 +25,7 @@ class Stream:
     @property
     def ended(self) -> bool:
         """Whether the terminal frame has been seen."""
-        return self.tap.phase is Phase.ENDED
+        return self.tap.phase is ENDED
 
     async def next(self) -> bytes:
         """The next run of whole frames, byte for byte as it came; empty once the answer ended.
@@ -63,14 +63,14 @@ class Stream:
         if rest.rstrip():
             # a whole frame but for its blank line is worth reading, half of one is not JSON
             run = self.tap.look(rest.rstrip() + b"\n\n")
-            if self.tap.phase is Phase.ENDED:
+            if self.tap.phase is ENDED:
                 return run
         raise broken("ended before its answer was complete", "upstream_interrupted")
 
     async def close(self) -> None:
         """Let go of the answer; one that ended well may finish, so that its connection is kept."""
         try:
-            if self.tap.phase is Phase.ENDED and not self.answer.at_end():
+            if self.tap.phase is ENDED and not self.answer.at_end():
                 with suppress(TimeoutError, Problem):
                     async with asyncio.timeout(LINGER_S):
                         while await self.answer.chunk():
