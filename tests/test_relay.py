@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from lb.core.ledger import Settled
 from lb.core.sse import COMMENT, KEEPALIVE_EVENT
 from lb.proxy.said import line_of
 from tests.clients import Answer, ask, asking, client, events_of, pool, taken, until
@@ -276,9 +277,15 @@ async def test_what_a_client_used_before_it_left_is_booked(
     upstream.plays["a"] = play
     server = await proxy(pool({"a": upstream.url}))
     heard: list[Any] = []
-    server.gateway.dispatch.on_event = lambda *told: heard.append(told[0])
+    server.gateway.dispatch.books.note = lambda *facts: heard.extend(facts)
     answer = await ask(server.url, asking(stream=True))
     assert answer.status == 200
-    await until(lambda: [e for e in heard if type(e).__name__ == "Spent"])
-    (spent,) = (e for e in heard if type(e).__name__ == "Spent")
-    assert (spent.account, spent.input_tokens > 0, spent.output_tokens > 0) == ("a", True, True)
+    await until(lambda: [fact for fact in heard if isinstance(fact, Settled)])
+    (settled,) = (fact for fact in heard if isinstance(fact, Settled))
+    used = settled.tokens
+    assert (settled.account, used.source, used.input > 0, used.output > 0) == (
+        "a",
+        "upstream",
+        True,
+        True,
+    )

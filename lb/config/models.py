@@ -63,8 +63,8 @@ def _model(name: str, text: ModelText, checks: Checks) -> Model:
     plain = given(text, *(each.name for each in attrs.fields(ModelText)))
     if text.prices is not None:
         plain["prices"] = build.price(text.prices, f"{path}.prices", checks)
-    known = shipped().get(name) or Catalog(shipped()).find(name) or Model(name)
-    model = evolve(known, name=name, shipped=False, **plain)
+    base = shipped().get(name) or Catalog(shipped()).find(name)
+    model = evolve(base, name=name, shipped=False, known=True, **plain)
     if model.is_family and (model.aliases or model.served):
         checks.mistakes.note(path, "a pattern has neither aliases nor a served name")
     return model

@@ -6,6 +6,7 @@ from re import Pattern
 from re import compile as compile_pattern
 
 from attrs import field, frozen
+from msgspec import Struct
 
 from lb.core.secret import Secret
 
@@ -100,9 +101,8 @@ class Account:
         return admits(self.models, model)
 
 
-@frozen
-class Ask:
-    """What a request wants of an account.
+class Ask(Struct, frozen=True):
+    """What a request wants of an account. A Struct: each request makes a few.
 
     ``client`` scopes everything that is remembered; ``needs`` the request fields some kind of
     upstream rejects (see fields); ``anchors`` are names of state that only its owner holds (already

@@ -6,7 +6,6 @@ came; only what is asked for by ``get`` is parsed, and only what is ``set`` is w
 
 import re
 from codecs import getincrementaldecoder
-from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any, TypeVar
 
@@ -43,6 +42,7 @@ class Body:
         "_cache",
         "_escapes",
         "_fields",
+        "_heads",
         "_marks",
         "_opaque",
         "_source",
@@ -58,7 +58,8 @@ class Body:
         self._cache: dict[str, Any] = {}
         self._opaque = False
         self._escapes = True  # there may be some
-        self._marks: dict[re.Pattern[bytes], bool] = {}
+        self._heads: dict[str, int] | None = None
+        self._marks: dict[bytes, bool] = {}  # by their text: a pattern is hashed anew each time
         self._views: dict[str, Any] = {}
         self.changed: list[str] = []
         self.altered: list[str] = []
@@ -102,13 +103,15 @@ class Body:
 
     def given(self, name: str) -> bool:
         """Whether a field is there and not null."""
-        value = self._fields.get(name)
-        return value is not None and memoryview(value)[0] != _NULL
+        return self.heads().get(name, _NULL) != _NULL
 
-    def first_bytes(self) -> Iterator[tuple[str, int]]:
+    def heads(self) -> dict[str, int]:
         """The fields in order, each with the first byte of its JSON text, which tells its type."""
-        for name, value in self._fields.items():
-            yield name, memoryview(value)[0]
+        heads = self._heads
+        if heads is None:
+            told = self._fields.items()
+            heads = self._heads = {name: memoryview(value)[0] for name, value in told}
+        return heads
 
     def names(self) -> tuple[str, ...]:
         """The fields there are, in order."""
@@ -123,11 +126,11 @@ class Body:
 
         A mark has quotes of its own, which a string would have escaped: only items are looked into.
         """
-        found = self._marks.get(mark)
+        found = self._marks.get(mark.pattern)
         if found is None:
-            text = self.view("input")
-            is_string = bool(text) and text[0] == _QUOTE
-            found = self._marks[mark] = not is_string and mark.search(text) is not None
+            items = self.heads().get("input", _QUOTE) != _QUOTE
+            found = items and mark.search(self.view("input")) is not None
+            self._marks[mark.pattern] = found
         return found
 
     def hides_letters(self) -> bool:
@@ -199,31 +202,30 @@ class Body:
 
     def let_go(self) -> None:
         """Forget the text: nobody asks for it any more. What was changed stays."""
-        self._source, self._fields = None, {}
+        self._source, self._fields, self._heads = None, {}, None
         self._cache, self._views, self._marks = {}, {}, {}
 
     def render(self) -> Source:
         """The JSON text: fields that were not set, byte for byte.
 
-        A compact body nobody touched is the very object that came in. Any other is joined anew, so
-        that of two fields with one name upstream sees just the one that was checked here.
+        A compact body nobody touched, its names plain, is the very object that came in. Any other
+        is joined anew, so that of two fields with one name upstream sees the one checked here.
         """
         if self._opaque and self._source is not None:
             return self._source
-        fields = [(_key(name), memoryview(value)) for name, value in self._fields.items()]
+        fields = self._fields
         if self._source is not None:
-            compact = 1 + 4 * len(fields)  # {} and "":, each
-            for key, value in fields:
-                compact += len(key) + len(value)
+            # {} and "":, each; a name of other letters or with escapes is longer than it looks
+            compact = 1 + 4 * len(fields) + sum(map(len, fields)) + sum(map(len, fields.values()))
             if max(compact, 2) == len(self._source):
                 return self._source
-        pieces: list[bytes | memoryview] = []
-        for key, value in fields:
-            pieces += (b',"' if pieces else b'{"', key, b'":', value)
+        pieces: list[bytes | Raw] = []
+        for name, value in fields.items():
+            pieces += (b',"' if pieces else b'{"', _key(name), b'":', value)
         return b"".join(pieces or (b"{",)) + b"}"
 
     def _alter(self, name: str, *, told: bool) -> None:
-        self._source = None
+        self._source = self._heads = None
         self._escapes = True
         self._marks.clear()
         self._views.pop(name, None)

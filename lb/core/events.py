@@ -93,16 +93,6 @@ class Measured(Event):
     windows: tuple[Window, ...]
 
 
-@frozen
-class Spent(Event):
-    """Tokens used by one request; None where the upstream did not say."""
-
-    input_tokens: int | None = None
-    cached_tokens: int | None = None
-    output_tokens: int | None = None
-    reasoning_tokens: int | None = None
-
-
 VOCABULARY: dict[str, type[Event]] = {
     kind.__name__.lower(): kind
     for kind in (
@@ -117,6 +107,5 @@ VOCABULARY: dict[str, type[Event]] = {
         Resumed,
         Blocked,
         Measured,
-        Spent,
     )
 }

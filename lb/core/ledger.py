@@ -12,8 +12,6 @@ from typing import Literal
 
 import msgspec
 
-from lb.core.events import Spent
-
 Outcome = Literal["completed", "incomplete", "failed", "client_gone", "refused", "interrupted"]
 UsageFrom = Literal["upstream", "estimated", "none"]
 MOST_TOKENS = 1 << 40  # of one answer: an upstream that tells more tells nonsense
@@ -44,7 +42,16 @@ class Tokens(msgspec.Struct, frozen=True, array_like=True):
 NO_TOKENS = Tokens()
 
 
-def told(usage: Spent) -> Tokens:
+class Usage(msgspec.Struct, frozen=True):
+    """Tokens as an upstream tells them; None where it did not say."""
+
+    input_tokens: int | None = None
+    cached_tokens: int | None = None
+    output_tokens: int | None = None
+    reasoning_tokens: int | None = None
+
+
+def told(usage: Usage) -> Tokens:
     """Tokens as the upstream told them, nonsense cut to what a store can add up."""
     return Tokens(
         _count(usage.input_tokens),

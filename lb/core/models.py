@@ -11,6 +11,7 @@ from functools import cache
 from typing import Any, Final
 
 from attrs import field, frozen
+from msgspec import Struct
 
 from lb.core.account import Only, admits
 from lb.core.body import Body
@@ -46,7 +47,8 @@ class Model:
     ``served`` the name upstream knows it by ("": its own); ``efforts`` and ``modalities`` None
     where nobody said, so that upstream decides (no efforts: it does not reason); ``plans`` who may
     use it (none: all); ``retired`` what replaces it ("": nothing does; None: it is in service);
-    ``shipped`` whether the package says so, not the operator.
+    ``shipped`` whether the package says so, not the operator; ``known`` whether anybody does: of
+    one that is not, everything is possible.
     """
 
     name: str
@@ -59,11 +61,12 @@ class Model:
     prices: Price | None = None
     retired: str | None = None
     shipped: bool = False
+    known: bool = True
+    is_family: bool = field(init=False)  # whether it speaks of all models a glob admits
 
-    @property
-    def is_family(self) -> bool:
-        """Whether it speaks of all models a glob admits."""
-        return bool(set(self.name) & _WILD)
+    @is_family.default
+    def _of_many(self) -> bool:
+        return not _WILD.isdisjoint(self.name)
 
 
 @frozen
@@ -73,7 +76,7 @@ class Catalog:
     models: Mapping[str, Model] = field(factory=dict)
     _exact: dict[str, Model] = field(init=False, repr=False)
     _families: tuple[Model, ...] = field(init=False, repr=False)
-    _found: dict[str, Model | None] = field(factory=dict, init=False, repr=False, eq=False)
+    _found: dict[str, Model] = field(factory=dict, init=False, repr=False, eq=False)
 
     @_exact.default
     def _by_name(self) -> dict[str, Model]:
@@ -100,14 +103,16 @@ class Catalog:
         """The model of this name or alias."""
         return self._exact.get(name)
 
-    def find(self, name: str) -> Model | None:
-        """The model of this name or alias, else the narrowest family it belongs to."""
-        if name not in self._found:
+    def find(self, name: str) -> Model:
+        """The model of this name or alias, else the narrowest family, else one not ``known``."""
+        found = self._found.get(name)
+        if found is None:
             if len(self._found) >= MOST_NAMES:  # clients choose them
                 self._found.clear()
             of = (family for family in self._families if spelt_out(family.name, name))
-            self._found[name] = self._exact.get(name) or next(of, None)
-        return self._found[name]
+            found = self._exact.get(name) or next(of, None) or Model(name, known=False)
+            self._found[name] = found
+        return found
 
 
 def spelt_out(glob: str, name: str) -> bool:
@@ -115,8 +120,7 @@ def spelt_out(glob: str, name: str) -> bool:
     return admits((glob,), name) and all(mark in glob for mark in ":/" if mark in name)
 
 
-@frozen
-class Asked:
+class Asked(Struct, frozen=True):
     """A model's name taken apart: whose accounts, which model, how much reasoning."""
 
     name: str
@@ -124,8 +128,7 @@ class Asked:
     effort: str = ""
 
 
-@frozen
-class Settled:
+class Settled(Struct, frozen=True):
     """What a request's ``model`` came to mean.
 
     ``names`` are all it goes by, for those who allow or forbid models; ``served`` is the one that
@@ -152,10 +155,6 @@ class Settled:
             )
 
 
-def _nobody(_name: str) -> bool:
-    return False
-
-
 @frozen
 class Reader:
     """Reads names.
@@ -166,7 +165,7 @@ class Reader:
 
     catalog: Catalog
     real: Callable[[str], bool]
-    called: Callable[[str], bool] = _nobody
+    called: Callable[[str], bool] = lambda _: False
 
     def known(self, name: str) -> bool:
         """Whether some model is called just so."""
@@ -183,7 +182,7 @@ class Reader:
         base, colon, suffix = rest.rpartition(":")
         if not colon or self.known(rest):
             return Asked(rest, prefix)
-        if not self.known(base) and self.catalog.find(base) is None:
+        if not self.known(base) and not self.catalog.find(base).known:
             return Asked(rest, prefix)  # a tag, as in llama3:8b: a name we have no say in
         effort = SUFFIXES.get(suffix)
         if effort is None:
@@ -203,7 +202,7 @@ class Reader:
         Raises: Problem (400, 410) for what the model is not, or no longer.
         """
         asked = self.read(body.get("model"))
-        model = self.catalog.find(asked.name) or Model(asked.name)
+        model = self.catalog.find(asked.name)
         name = asked.name if model.is_family else model.name
         _check_retired(model, name, self.real)
         _check_endpoint(model, name, endpoint)

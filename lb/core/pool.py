@@ -21,7 +21,6 @@ from lb.core.events import (
     Measured,
     Refused,
     Restored,
-    Spent,
     Succeeded,
     Throttled,
 )
@@ -208,7 +207,7 @@ class Pool:
 
     def learn(self, event: Event) -> bool:
         """Take up what happened; whether the account's standing changed (and so is to be kept)."""
-        if (slot := self.slots.get(event.account)) is None or isinstance(event, Spent):
+        if (slot := self.slots.get(event.account)) is None:
             return False
         before, limit = slot.health, slot.limit
         slot.health = step(before, event)

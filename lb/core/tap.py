@@ -11,7 +11,7 @@ import msgspec
 from attrs import define, field
 
 from lb.core import sse
-from lb.core.events import Spent
+from lb.core.ledger import Usage
 
 HELD = frozenset(
     {
@@ -123,7 +123,7 @@ class Tap:
     model: str = ""
     service_tier: str = ""
     sequence_number: int = -1
-    usage: Spent | None = None
+    usage: Usage | None = None
     failure: bytes = b""
     owned: list[str] = field(factory=list)
     readings: list[bytes] = field(factory=list)
@@ -272,16 +272,14 @@ class Garbage(Exception):  # noqa: N818  # the field's word
     """What came is no event and no response."""
 
 
-def usage_of(raw: bytes | msgspec.Raw) -> Spent | None:
+def usage_of(raw: bytes | msgspec.Raw) -> Usage | None:
     """The tokens of a ``usage`` object (Responses or chat names); None when there is none."""
     try:
         usage = _usages.decode(raw)
     except msgspec.DecodeError:
         return None
     inputs, outputs = usage.input_tokens_details, usage.output_tokens_details
-    return Spent(
-        account="",
-        at=0.0,
+    return Usage(
         input_tokens=usage.input_tokens if usage.prompt_tokens is None else usage.prompt_tokens,
         cached_tokens=inputs.cached_tokens if inputs else None,
         output_tokens=(

@@ -12,6 +12,7 @@ import msgspec
 import structlog
 from aiohttp import WSMsgType, web
 from attrs import define, evolve, field
+from msgspec.structs import replace
 
 from lb.adapters.ids import new_id, request_id
 from lb.core import sse
@@ -141,8 +142,8 @@ class Conversation:
         whole = with_items(body, turn.asked) if previous_id else body
         call = await self.call_of(whole, request_id(self.gateway.dispatch.clock.now()))
         session = self._session_of(call.ask.session)
-        others = tuple((twin, evolve(ask, session=session)) for twin, ask in call.others)
-        ask = evolve(call.ask, session=session)
+        others = tuple((twin, replace(ask, session=session)) for twin, ask in call.others)
+        ask = replace(call.ask, session=session)
         call = evolve(call, ask=ask, others=others, lane=self.lane, stream=True)
         if not previous_id or not _goes_on(call):
             return call

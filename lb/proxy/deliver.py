@@ -277,7 +277,7 @@ class Delivery:
             await opened.close()
 
     def _pin(self, opened: Opened) -> None:
-        """Remember who holds the state the answer left behind, and what it took.
+        """Remember who holds the state the answer left behind.
 
         Before the client sees the end: it may go on from it at once.
         """
@@ -286,8 +286,5 @@ class Delivery:
         if state := opened.answer.headers.get("x-codex-turn-state"):
             names.append(f"turn:{state}")
         self.dispatch.pool.affinity.pin(self.call.ask.client, names, slot.id, now)
-        if (used := opened.tap.usage) is not None:
-            counts = used.input_tokens, used.cached_tokens, used.output_tokens
-            self.dispatch.learn(events.Spent(slot.id, now, *counts, used.reasoning_tokens))
         if self.dispatch.before_end is not None:
             self.dispatch.before_end(slot)

@@ -2,7 +2,7 @@
 
 from attrs import define, field
 
-from lb.core.events import Doubted, Event, Exhausted, Refused, Spent, Succeeded, Throttled
+from lb.core.events import Doubted, Event, Exhausted, Refused, Succeeded, Throttled
 from lb.core.history import History
 
 FAILURES = (Doubted, Throttled, Exhausted, Refused)
@@ -16,8 +16,6 @@ class Histories:
 
     def heard(self, event: Event, now: float) -> None:
         """An event of the pool; ``Succeeded`` carries the instant it was asked at."""
-        if isinstance(event, Spent):
-            return  # the most frequent of all
         if isinstance(event, Succeeded):
             self.of(event.account).answered(now, now - event.at)
         elif isinstance(event, FAILURES):

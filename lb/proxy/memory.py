@@ -20,7 +20,7 @@ from lb.adapters.shared import ALONE, Place
 from lb.adapters.stores import Store, StoreAway, open_store
 from lb.config import Config
 from lb.core.book import DAY_S, Book, day_of
-from lb.core.events import Event, Spent, Succeeded
+from lb.core.events import Event, Succeeded
 from lb.core.ledger import Admitted, Fact, Settled, line_of
 from lb.core.memory import event_of_data, event_to_data, restore, standing
 from lb.core.pool import Pool
@@ -116,7 +116,7 @@ class Memory:
 
     def noted(self, event: Event, *, changed: bool) -> None:
         """Keep ``event``: at once if it changed a standing, with the next batch if not."""
-        if not changed and isinstance(event, (Spent, Succeeded)):
+        if not changed and isinstance(event, Succeeded):
             return
         if changed and not self.journal.is_full:
             told = {**event_to_data(event), "noted_at": self.clock.now()}

@@ -11,7 +11,9 @@ from hashlib import sha256
 from typing import Any
 
 import structlog
-from attrs import evolve, frozen
+from attrs import frozen
+from msgspec import Struct
+from msgspec.structs import replace
 
 from lb.core.account import Ask, Only
 from lb.core.body import Body
@@ -32,16 +34,15 @@ _OF_INPUT = frozenset({"file_id"})
 _log = structlog.get_logger()
 
 
-@frozen
-class Wanted:
+class Wanted(Struct, frozen=True):
     """What a request wants of an account, but for the model."""
 
-    ask: Callable[..., Ask]
+    ask: Ask
     only: tuple[Only, ...]
 
     def of(self, settled: Settled) -> Ask:
         """The same, of the model that was settled on."""
-        return self.ask(model=settled.served, only=(*settled.only, *self.only))
+        return replace(self.ask, model=settled.served, only=(*settled.only, *self.only))
 
 
 @frozen
@@ -60,7 +61,7 @@ class Asides:
         Nothing is asked that would take the place of the request itself.
         """
         ask = self.wanted.of(settled)
-        asked = evolve(ask, needs=ask.needs & _OF_INPUT, session="")
+        asked = replace(ask, needs=ask.needs & _OF_INPUT, session="")
         request_id = f"{self.request_id}_{what}"
         call = Call(question, asked, stream=False, request_id=request_id, deadline=self.deadline)
         gateway, size, now = self.gateway, len(question.view("input")), self.gateway.clock.now()

@@ -9,7 +9,7 @@ from functools import partial
 from typing import TypeVar
 
 from aiohttp import web
-from attrs import frozen
+from msgspec import Struct
 
 from lb.core import affinity
 from lb.core import gateway as wishes
@@ -34,8 +34,7 @@ T = TypeVar("T")
 RESPONSES = FORMATS["responses"]
 
 
-@frozen
-class Visit:
+class Visit(Struct, frozen=True):
     """One request as it came: who asks by which door, who let it in, how the client speaks.
 
     ``headers`` are the client's, already cut to what may go upstream.
@@ -109,8 +108,8 @@ def _wanted(visit: Visit, body: Body, needs: frozenset[str], wish: wishes.Wish) 
     """What is wanted of an account, but for the model."""
     anchors, bound = affinity.anchors_of(visit.headers, body)
     plan = visit.client.plan
-    ask = partial(
-        Ask,
+    ask = Ask(
+        "",
         client=visit.client.name,
         needs=needs,
         accounts=plan.accounts,

@@ -18,7 +18,6 @@ from lb.core.events import (
     Refused,
     Restored,
     Resumed,
-    Spent,
     Succeeded,
     Throttled,
 )
@@ -66,7 +65,6 @@ def events(
         st.sampled_from([None, 60.0, 18_000.0, 604_800.0]),
         at,
     )
-    tokens = st.none() | st.integers(0, 10**6)
     return st.one_of(
         st.builds(Succeeded, account, at),
         st.builds(Doubted, account, at, reason, jitter),
@@ -79,5 +77,4 @@ def events(
         st.builds(Resumed, account, at),
         st.builds(Blocked, account, at, st.sampled_from([MODEL, "gpt-4.1"]), later, reason),
         st.builds(Measured, account, at, st.lists(window, max_size=3).map(tuple)),
-        st.builds(Spent, account, at, tokens, tokens, tokens, tokens),
     )

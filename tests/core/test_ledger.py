@@ -7,7 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lb.core.book import Book, columns, open_of_bytes, open_to_bytes
-from lb.core.events import Spent
 from lb.core.ledger import (
     NO_TOKENS,
     Admitted,
@@ -16,6 +15,7 @@ from lb.core.ledger import (
     Fact,
     Settled,
     Tokens,
+    Usage,
     estimated,
     fact_of,
     line_of,
@@ -140,7 +140,7 @@ def test_tokens_are_as_well_known_as_the_worst_part() -> None:
 
 
 def test_nonsense_of_an_upstream_is_cut_to_what_a_store_takes() -> None:
-    tokens = told(Spent("", 0.0, -5, None, 1 << 200, 3))
+    tokens = told(Usage(-5, None, 1 << 200, 3))
     assert tokens == Tokens(0, 0, 1 << 40, 3, "upstream")
 
 

@@ -214,7 +214,7 @@ def test_settling_twice_changes_nothing(name: str) -> None:
 def test_what_the_operator_says_counts_key_by_key(tmp_path: Any) -> None:
     text = '[models."gpt-5.1-codex"]\nendpoints = ["responses", "chat"]\naliases = ["codex"]\n'
     model = parse(text, tmp_path).models.find("codex")
-    assert model is not None
+    assert model.known
     assert model.endpoints == ("responses", "chat")
     assert model.efforts == ("low", "medium", "high")
     assert not model.shipped

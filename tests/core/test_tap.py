@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lb.core.events import Spent
+from lb.core.ledger import Usage
 from lb.core.response_events import Identity, ToolCall, answer_events
 from lb.core.tap import CIPHER_PREFIX, HELD, TERMINAL, Garbage, Phase, Tap, usage_of
 
@@ -17,7 +17,7 @@ USAGE = {
     "output_tokens": 20,
     "output_tokens_details": {"reasoning_tokens": 5},
 }
-TOKENS = Spent("", 0.0, 100, 80, 20, 5)
+TOKENS = Usage(100, 80, 20, 5)
 FORMS = ["named", "data only"]
 
 
@@ -209,14 +209,14 @@ def test_a_whole_answer_that_is_no_response_is_garbage(noise: bytes) -> None:
     ("told", "spent"),
     [
         (USAGE, TOKENS),
-        ({"prompt_tokens": 3, "completion_tokens": 4}, Spent("", 0.0, 3, None, 4, None)),
-        ({"input_tokens": 3}, Spent("", 0.0, 3, None, None, None)),
+        ({"prompt_tokens": 3, "completion_tokens": 4}, Usage(3, None, 4, None)),
+        ({"input_tokens": 3}, Usage(3, None, None, None)),
         (None, None),
         ([], None),
         ({"input_tokens": "3"}, None),
     ],
 )
-def test_usage_is_read_in_either_api_s_words(told: Any, spent: Spent | None) -> None:
+def test_usage_is_read_in_either_api_s_words(told: Any, spent: Usage | None) -> None:
     assert usage_of(json.dumps(told).encode()) == spent
 
 

@@ -24,23 +24,23 @@ _ADVICE = {
 
 def needs(body: Body, rejectable: frozenset[str]) -> frozenset[str]:
     """Those names of ``rejectable`` that a (checked) body uses."""
-    fields = (need for need in _split(rejectable)[0] if need in body or need == "file_id")
-    return frozenset(need for need in fields if _uses(body, need)) | _in_tools(body, rejectable)
+    fields, tools = _split(rejectable)
+    used = [name for name in body.names() if name in fields and _uses(body, name)]
+    if "file_id" in rejectable and names_a_file(body):
+        used.append("file_id")
+    if tools and "tools" in body:
+        used += [tools[kind] for kind in types_of(body) if kind in tools]
+    return frozenset(used) if used else NOTHING
 
 
-def _in_tools(body: Body, rejectable: frozenset[str]) -> frozenset[str]:
-    if "tools" not in body:
-        return frozenset()
-    tools = types_of(body)
-    return frozenset(n for n in _split(rejectable)[1] if n.removeprefix(TOOL) in tools)
+NOTHING: frozenset[str] = frozenset()
 
 
 @lru_cache(maxsize=64)
-def _split(rejectable: frozenset[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The needs that are fields, and those that are tools."""
-    names = sorted(rejectable)
-    tools = tuple(name for name in names if name.startswith(TOOL))
-    return tuple(name for name in names if name not in tools), tools
+def _split(rejectable: frozenset[str]) -> tuple[frozenset[str], dict[str, str]]:
+    """The needs that are top-level fields, and those that are tools, by the type of tool."""
+    tools = {name.removeprefix(TOOL): name for name in rejectable if name.startswith(TOOL)}
+    return rejectable.difference(tools.values(), {"file_id"}), tools
 
 
 def refusal(need: str) -> Problem:
@@ -62,6 +62,4 @@ def refusal(need: str) -> Problem:
 
 
 def _uses(body: Body, need: str) -> bool:
-    if need == "file_id":
-        return names_a_file(body)
     return bytes(body.view(need)[:6]) not in _IDLE.get(need, _NULL)

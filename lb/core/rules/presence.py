@@ -13,17 +13,19 @@ def model_is_named(body: Body) -> None:
     """``model`` is there and not blank."""
     if not body.given("model"):
         raise missing("model", "Name the model that is to answer; GET /v1/models lists them.")
-    if len(body.get("model")) > LONGEST_MODEL:
+    model = body.get("model")
+    if len(model) > LONGEST_MODEL:
         raise invalid_value("model", f"it is longer than {LONGEST_MODEL} characters.")
-    if not body.get("model").strip():
+    if not model.strip():
         raise invalid_value("model", "it is blank. GET /v1/models lists the models there are.")
 
 
 def input_is_given_once(body: Body) -> None:
     """Either ``input`` or ``messages``; neither only where OpenAI takes the question elsewhere."""
-    if body.given("input") and body.given("messages"):
+    given = body.given("input")
+    if given and body.given("messages"):
         raise exclusive("input", "messages")
-    if not body.given("input") and not any(map(body.given, ("messages", *SOURCES))):
+    if not given and not any(map(body.given, ("messages", *SOURCES))):
         raise missing("input", "Send a string or an array of items (or 'messages' instead).")
 
 

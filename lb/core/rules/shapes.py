@@ -17,10 +17,11 @@ STRING, OBJECT, ARRAY = "a string", "an object", "an array"
 BOOLEAN, INTEGER, DECIMAL, NULL = "a boolean", "an integer", "a decimal number", "null"
 NUMBER = (INTEGER, DECIMAL)
 
+_BRACE, _BRACKET = b"{["
 _KINDS = {
     ord('"'): STRING,
-    ord("{"): OBJECT,
-    ord("["): ARRAY,
+    _BRACE: OBJECT,
+    _BRACKET: ARRAY,
     ord("t"): BOOLEAN,
     ord("f"): BOOLEAN,
     ord("n"): NULL,
@@ -103,27 +104,27 @@ _ARRAY = msgspec.json.Decoder(list[Raw])
 
 def fields_have_their_types(body: Body) -> None:
     """Each known field has a type it may have."""
-    for name, first in body.first_bytes():
+    for name, first in body.heads().items():
         if name in _USUAL and first not in _USUAL[name]:
             _check(name, body.view(name), FIELDS[name])
 
 
 def inner_fields_have_their_types(body: Body) -> None:
     """The parts of ``reasoning``, ``text`` and ``conversation`` have a type they may have."""
+    heads = body.heads()
     for name, parts in INNER.items():
-        text = body.view(name)
-        if text and kind_of(text) is OBJECT:
-            for part, value in _decode(_OBJECT, name, text).items():
+        if heads.get(name) == _BRACE:
+            for part, value in _decode(_OBJECT, name, body.view(name)).items():
                 if part in parts:
                     _check(f"{name}.{part}", memoryview(value), parts[part])
 
 
 def elements_have_their_types(body: Body) -> None:
     """The elements of ``messages``, ``tools`` and ``include`` have the type they must have."""
+    heads = body.heads()
     for name, kinds in ELEMENTS.items():
-        text = body.view(name)
-        if text and kind_of(text) is ARRAY:
-            for index, value in enumerate(_decode(_ARRAY, name, text)):
+        if heads.get(name) == _BRACKET:
+            for index, value in enumerate(_decode(_ARRAY, name, body.view(name))):
                 if memoryview(value)[0] not in _RIGHT[kinds]:
                     _check(f"{name}[{index}]", memoryview(value), kinds, nullable=False)
 

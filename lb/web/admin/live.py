@@ -13,7 +13,7 @@ import msgspec
 from aiohttp import web
 from aiohttp_sse import sse_response
 
-from lb.core.events import Event, Measured, Spent, Succeeded
+from lb.core.events import Event, Measured, Succeeded
 from lb.core.history import BUCKET_S
 from lb.core.tidings import Watched
 from lb.proxy.gateway import Gateway
@@ -24,7 +24,7 @@ from lb.web.keys import DOORMAN, GATEWAY, HOUSE, LISTENERS, News
 MOST_WAITING = 1000  # a listener that falls further behind is let go and comes back anew
 TICK_S = 1.0
 MOST_ROWS_A_TICK = 40  # nobody reads faster; the ledger has them all
-_NO_NEWS = (Succeeded, Spent, Measured)
+_NO_NEWS = (Succeeded, Measured)
 
 
 async def live(request: web.Request) -> web.StreamResponse:

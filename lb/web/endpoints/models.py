@@ -31,7 +31,7 @@ async def _models(request: web.Request, client: Client) -> list[dict[str, Any]]:
 def _in_plan(request: web.Request, client: Client, name: str) -> bool:
     """Whether the catalog has the model in the client's plan."""
     model = request.app[GATEWAY].config.models.find(name)
-    return model is None or not model.plans or client.is_in(model.plans)
+    return not model.plans or client.is_in(model.plans)
 
 
 async def _for_codex(request: web.Request, client: Client) -> web.Response:
