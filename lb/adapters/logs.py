@@ -92,7 +92,8 @@ def set_up(mode: str = "auto", level: str = "info", stream: BinaryIO | None = No
 def request(told: dict[str, Any]) -> None:
     """The one line of a request, at level info: what structlog would write, by a shorter way.
 
-    It is a fifth of the time, on a line that every request pays for; ``told`` is taken over.
+    It is a fifth of the time, on a line that every request pays for; ``told`` is taken over, and
+    the line leaves with the next ``flush``.
     """
     out = Levelled.straight
     if out is None or not structlog.is_configured():
@@ -100,7 +101,12 @@ def request(told: dict[str, Any]) -> None:
     elif LEVELS[Levelled.level] <= LEVELS["info"]:
         told["event"], told["level"], told["timestamp"] = "request", "info", _timestamp(time.time())
         out.write(_as_json(None, "info", told) + b"\n")
-        out.flush()
+
+
+def flush() -> None:
+    """Lines of requests leave now."""
+    if Levelled.straight is not None:
+        Levelled.straight.flush()
 
 
 def _timestamp(now: float) -> str:

@@ -140,13 +140,15 @@ def short(name: str) -> str:
 
 
 def _key(client: str, name: str) -> bytes:
-    return _digest(client, short(name))
+    return (_digest if name.startswith(_STATE) else _kept)(client, short(name))
 
 
-@lru_cache(maxsize=8192)
 def _digest(client: str, name: str) -> bytes:
-    """Asked for several times a request, and for a conversation with each of its turns."""
     return blake2b(f"{client}\0{name}".encode("utf-8", "surrogatepass"), digest_size=16).digest()
+
+
+_kept = lru_cache(maxsize=8192)(_digest)
+"""Of what is asked for several times a request, and for a conversation with each of its turns."""
 
 
 def spread(key: bytes, seed: int) -> int:

@@ -67,10 +67,11 @@ class Meter:
         """
         plan = self.plan
         tokens = min(tokens, plan.tpm or tokens, plan.tpd or tokens)
-        overs = [*self._requests_over(plan, now), *self._tokens_over(plan, tokens, now)]
-        overs += self._money_over(plan, now)
-        if overs:
-            return max(overs, key=_patience)
+        if plan.has_limits or plan.is_metered or plan.max_parallel is not None:
+            overs = [*self._requests_over(plan, now), *self._tokens_over(plan, tokens, now)]
+            overs += self._money_over(plan, now)
+            if overs:
+                return max(overs, key=_patience)
         self.in_flight += 1
         self.held_tokens += tokens
         self.held_uusd += uusd

@@ -17,18 +17,16 @@ MOST_LOOKS = 64
 
 
 _STANDING = ("account", "health", "limit", "blocks", "windows", "probe_until")
-_standing = attrgetter(*_STANDING)
+_standing = attrgetter(*_STANDING, "origin.until")
 """An account as it is until something happens to it: references only, nothing is judged yet."""
-_load = attrgetter("in_flight", "origin.until")
-"""What changes from one request to the next."""
 
 
 class Note(Struct, frozen=True, gc=False):
     """One pick ``at`` (unix seconds).
 
-    ``home`` is the account the conversation belongs to, ``looks`` and ``loads`` are all accounts
-    but the ``unseen``, ``tried`` were out already. A thousand of them are kept, out of the sight of
-    the collector of cycles.
+    ``home`` is the account the conversation belongs to, ``looks`` are all accounts but the
+    ``unseen`` and ``loads`` how many requests each had in flight, ``tried`` were out already. A
+    thousand of them are kept, out of the sight of the collector of cycles.
     """
 
     at: float
@@ -37,7 +35,7 @@ class Note(Struct, frozen=True, gc=False):
     home: str | None
     tried: frozenset[str]
     looks: tuple[tuple[Any, ...], ...]
-    loads: tuple[tuple[int, float], ...]
+    loads: tuple[int, ...]
     unseen: int
 
     def judged(self, ask: Ask) -> list[tuple[Slot, Verdict]]:
@@ -70,20 +68,20 @@ def note_of(
 
 def _looks(
     pool: Pool, most: int, *, always: bool
-) -> tuple[tuple[tuple[Any, ...], ...], tuple[tuple[int, float], ...]]:
+) -> tuple[tuple[tuple[Any, ...], ...], tuple[int, ...]]:
     slots = pool.slots.values()
     if len(slots) > most:
         few = [*islice(slots, most)] if always else []
-        return tuple(map(_standing, few)), tuple(map(_load, few))
+        return tuple(map(_standing, few)), tuple([slot.in_flight for slot in few])
     if pool.standings is None:
         pool.standings = tuple(map(_standing, slots))
-    return pool.standings, tuple(map(_load, slots))
+    return pool.standings, tuple([slot.in_flight for slot in slots])
 
 
-def _then(standing: tuple[Any, ...], load: tuple[int, float]) -> Slot:
+def _then(standing: tuple[Any, ...], in_flight: int) -> Slot:
     """The slot as it was."""
-    in_flight, origin_until = load
-    told = dict(zip(_STANDING, standing, strict=True))
+    *stood, origin_until = standing
+    told = dict(zip(_STANDING, stood, strict=True))
     return Slot(**told, in_flight=in_flight, origin=Origin(origin_until, streak=1))
 
 

@@ -4,7 +4,7 @@ Filter first, then choose (law 7): ``Slot.judge`` says who may, a strategy says 
 affinity is a preference between the two. Every pick reserves its place at once.
 """
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from random import Random
 from typing import Any
 from urllib.parse import urlsplit
@@ -13,26 +13,22 @@ from attrs import define, field, frozen
 
 from lb.core.account import Account, Ask
 from lb.core.affinity import Affinity
+from lb.core.effects import EFFECTS, restores
 from lb.core.events import (
     Blocked,
-    Doubted,
     Event,
-    Exhausted,
     Measured,
-    Refused,
     Restored,
     Succeeded,
     Throttled,
 )
 from lb.core.health import WELL, State, step
-from lb.core.slot import ELIGIBLE, SECOND, SERVES, Mishap, Origin, Slot, Verdict, in_order
+from lb.core.slot import ELIGIBLE, SECOND, SERVES, Origin, Slot, Verdict, in_order
 from lb.core.strategies import Strategy
 from lb.core.strategies.quick import QUICK, Group
-from lb.core.windows import merge
 
 LOOK_AT_ALL = 64  # one pick in so many looks at every account
 DRAW_ABOVE = 4  # accounts; fewer are looked at all
-_LONG_WINDOW_S = 3600.0  # plan windows are longer; per-minute ones say nothing of a spent quota
 
 
 @frozen
@@ -205,6 +201,17 @@ class Pool:
             self.standings = None
         slot.give_back()
 
+    def reached(self, slot: Slot) -> None:
+        """The host behind an account has answered."""
+        if slot.origin.streak:
+            slot.origin.answered()
+            self.standings = None
+
+    def unreached(self, slot: Slot, now: float, jitter: float) -> None:
+        """The host behind an account could not be reached; ``jitter`` in 0..1 is chance."""
+        slot.origin.failed(now, jitter)
+        self.standings = None
+
     def learn(self, event: Event) -> bool:
         """Take up what happened; whether the account's standing changed (and so is to be kept)."""
         if (slot := self.slots.get(event.account)) is None:
@@ -212,14 +219,14 @@ class Pool:
         before, limit = slot.health, slot.limit
         slot.health = step(before, event)
         changed = slot.health is not before and slot.health != before
-        if (take_up := _TAKE_UP.get(type(event))) is not None:
+        if (take_up := EFFECTS.get(type(event))) is not None:
             take_up(slot, event)
         if isinstance(event, Succeeded) and not changed and slot.limit == limit:
             return False  # as it was
         self.standings = None
         if isinstance(event, Throttled) and slot.health.streak > before.streak:
             slot.slow_down()  # once an incident, however many requests saw it
-        if isinstance(event, Measured) and _restores(slot, event):
+        if isinstance(event, Measured) and restores(slot, event):
             slot.health = step(slot.health, Restored(event.account, event.at, "its quota is back"))
             return True
         return changed or isinstance(event, (Blocked, Restored))
@@ -242,56 +249,3 @@ def _at_home(
         return None
     slots = [*ready, *second] if ask.anchors or not ready else ready
     return next((slot for slot in slots if slot.id == home), None)
-
-
-def _restores(slot: Slot, event: Measured) -> bool:
-    """Whether a reading proves that an exhausted account's plan window started anew early."""
-    if slot.health.state is not State.EXHAUSTED or event.at <= slot.health.since:
-        return False
-    plan = [w for w in event.windows if w.span_s is not None and w.span_s >= _LONG_WINDOW_S]
-    return bool(plan) and all(window.used < 1.0 for window in plan)
-
-
-def _succeeded(slot: Slot, event: Event) -> None:
-    del event
-    slot.counts.succeeded += 1
-    slot.speed_up()
-
-
-def _failed(slot: Slot, event: Event) -> None:
-    slot.counts.failed += 1
-    slot.mishap = Mishap(event.at, str(getattr(event, "reason", "")))
-
-
-def _exhausted(slot: Slot, event: Event) -> None:
-    _failed(slot, event)
-    slot.plan_canary(event.at)
-
-
-def _blocked(slot: Slot, event: Event) -> None:
-    if isinstance(event, Blocked):
-        slot.blocks = {m: b for m, b in slot.blocks.items() if b.until > event.at}
-        slot.blocks[event.model] = event
-
-
-def _measured(slot: Slot, event: Event) -> None:
-    if isinstance(event, Measured):
-        slot.windows = merge(slot.windows, event.windows)
-
-
-def _restored(slot: Slot, event: Event) -> None:
-    del event
-    slot.limit = float(slot.account.max_in_flight)
-    slot.blocks = {}
-
-
-_TAKE_UP: dict[type[Event], Callable[[Slot, Event], None]] = {
-    Succeeded: _succeeded,
-    Doubted: _failed,
-    Refused: _failed,
-    Throttled: _failed,
-    Exhausted: _exhausted,
-    Blocked: _blocked,
-    Measured: _measured,
-    Restored: _restored,
-}

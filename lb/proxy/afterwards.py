@@ -8,6 +8,8 @@ from collections.abc import Callable
 
 import structlog
 
+from lb.adapters import logs
+
 _log = structlog.get_logger()
 
 
@@ -25,7 +27,7 @@ class Afterwards:
 
     def _do(self) -> None:
         due, self._due = self._due, []
-        for work in due:
+        for work in (*due, logs.flush):
             try:
                 work()
             except Exception:  # noqa: BLE001  # the others are told all the same

@@ -113,7 +113,7 @@ class Dispatch:
 
     async def _asked(self, hunt: Hunt, attempt: Attempt) -> Opened:
         answer = await self.tries.begin(hunt.call, attempt)
-        attempt.slot.origin.answered()
+        self.pool.reached(attempt.slot)
         self._measure(attempt, answer)
         opened = await self.tries.open(hunt.call, attempt, answer)
         self._succeeded(hunt, opened)
@@ -245,7 +245,7 @@ class Dispatch:
         if event is not None:
             self.learn(event)
         if problem.blame is Blame.ORIGIN:
-            slot.origin.failed(now, self.rng.random())
+            self.pool.unreached(slot, now, self.rng.random())
         if problem.blame in (Blame.SOFT, Blame.ORIGIN):
             hunt.tried.add(slot.id)
         if problem.billed and hunt.call.ask.needs & SIDE_EFFECTS:

@@ -17,7 +17,7 @@ from lb.core.notes import Note, opinions, why
 from lb.proxy.attempt import Attempt
 from lb.proxy.booking import ended_by
 from lb.proxy.deliver import Delivery
-from lb.proxy.said import overhead_s
+from lb.proxy.said import ms, overhead_s
 
 MOST_TIMELINES = 2000
 LONGEST_ID = 200  # characters: the client's own, or the upstream's
@@ -170,7 +170,7 @@ def timeline_of(
         bool(call.lane),
         status,
         said[:1000],
-        None if ours_s is None else round(ours_s * 1000, 2),
+        None if ours_s is None else ms(ours_s),
         tuple(call.body.rules),
         tuple(map(_tried, hunt.attempts, hunt.notes)),
     )

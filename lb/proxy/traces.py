@@ -14,7 +14,7 @@ from lb.core.errors import Problem
 from lb.proxy.attempt import Attempt
 from lb.proxy.deliver import Delivery
 from lb.proxy.gateway import Gateway
-from lb.proxy.said import overhead_s
+from lb.proxy.said import ms, overhead_s
 
 _CONTEXT = TraceContextTextMapPropagator()
 _GOOD = frozenset({"completed", "incomplete"})
@@ -118,10 +118,10 @@ def _tell_request(delivery: Delivery, span: Span, status: int, problem: Problem 
     span.set_attribute("http.response.status_code", status)
     span.set_attribute("lb.outcome", outcome)
     span.set_attribute("lb.attempts", len(hunt.attempts))
-    span.set_attribute("lb.queue_ms", round(hunt.waited_s * 1000, 1))
+    span.set_attribute("lb.queue_ms", ms(hunt.waited_s))
     if delivery.first_byte_at:
-        overhead_ms = overhead_s(delivery, delivery.first_byte_at) * 1000
-        span.set_attribute("lb.overhead_ms", round(overhead_ms, 2))
+        overhead_ms = ms(overhead_s(delivery, delivery.first_byte_at))
+        span.set_attribute("lb.overhead_ms", overhead_ms)
     if opened is not None:
         span.set_attribute("lb.account", opened.attempt.slot.id)
         if opened.tap.model:

@@ -10,7 +10,7 @@ from lb.adapters import ids, logs
 from lb.core.error_names import spoken
 from lb.core.errors import Blame, Problem
 from lb.proxy.deliver import Delivery
-from lb.proxy.said import line_of
+from lb.proxy.said import line_of, ms
 from lb.web.keys import CLIENT, DELIVERY, GATEWAY, REQUEST_ID
 from lb.web.reading import is_unread
 
@@ -99,7 +99,7 @@ def _tell(
         "method": request.method,
         "path": request.path,
         "status": status,
-        "total_ms": round(total_s * 1000, 1),
+        "total_ms": ms(total_s),
     }
     if delivery is not None:
         told |= line_of(delivery)
@@ -117,4 +117,4 @@ def tell(request: web.Request, delivery: Delivery, problem: Problem | None) -> N
     """The canonical line of one turn on a WebSocket."""
     status = problem.status if problem else 101
     total_s = request.app[GATEWAY].clock.now() - delivery.received_at
-    _tell(request, delivery, status, problem, total_s)
+    request.app[GATEWAY].afterwards.add(partial(_tell, request, delivery, status, problem, total_s))

@@ -53,7 +53,7 @@ async def act(request: web.Request) -> web.Response:
     action = request.match_info["action"]
     event = _ACTIONS[action](account=slot.id, at=now)
     if action == "reset":
-        slot.origin.answered()
+        gateway.pool.reached(slot)
     gateway.dispatch.learn(event)
     return web.json_response(one_of(gateway, slot, now))
 
