@@ -6,7 +6,7 @@ silence, never in a repeat.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TypeVar
 
 from attrs import define, field
@@ -38,7 +38,8 @@ T = TypeVar("T")
 class Delivery:
     """One request on its way back, and what is said of it in the log. Times in unix seconds.
 
-    ``on_settled`` hears once, however it ends, how many tokens it used and what they cost (uusd).
+    ``on_settled`` hears once, however it ends, how many tokens it used and what they cost (uusd);
+    ``limits`` are the headers that tell what is left of the client's, where it has any.
     """
 
     dispatch: Dispatch
@@ -54,6 +55,7 @@ class Delivery:
     first_byte_at: float = 0.0
     stopped: Problem | None = None
     on_settled: Callable[[int, int | None], None] | None = None
+    limits: Callable[[float], Mapping[str, str]] | None = None
     task: asyncio.Task[object] | None = None
     _drains: bool = False
 
@@ -80,7 +82,8 @@ class Delivery:
                 body = self.call.voice.whole(body)
             else:
                 content_type = opened.answer.headers.get("content-type", content_type)
-            headers = {**headers_of(self, opened), "Content-Type": content_type}
+            headers = headers_of(self, opened)
+            headers["Content-Type"] = content_type
             return Reply(headers, body)
         except Problem as problem:
             self._book(ended_by(problem, len(self.hunt.attempts)))

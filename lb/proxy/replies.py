@@ -29,7 +29,8 @@ def send(transport: asyncio.WriteTransport, *pieces: bytes | bytearray | memoryv
 class Reply(web.StreamResponse):
     """A 200 with ``told`` as its headers: of one ``body``, or chunk by chunk where that is None.
 
-    The head leaves with the first piece of the body.
+    The head leaves with the first piece of the body. No signal of aiohttp's asks others for more
+    headers: ``told`` is all.
     """
 
     def __init__(self, told: dict[str, str], body: bytes | None = None) -> None:
@@ -54,8 +55,6 @@ class Reply(web.StreamResponse):
             if self._keep_alive is None:
                 # without chunks only the end of the connection can end a stream
                 self._keep_alive = request.keep_alive and (one or self._whole is not None)
-            await request._prepare_hook(self)  # noqa: SLF001  # who adds headers to every answer
-            self.told.update(self.headers)
         return None
 
     async def write(self, data: bytes | bytearray | memoryview) -> None:

@@ -1,6 +1,6 @@
 """What is said of a delivery: to the client in headers, to the log in one line."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from lb.core.call import Call
@@ -24,9 +24,10 @@ class Delivered(Protocol):
     first_byte_at: float
     outcome: str
     tell_account: bool
+    limits: Callable[[float], Mapping[str, str]] | None
 
 
-def headers_of(delivery: Delivered, opened: Opened) -> Mapping[str, str]:
+def headers_of(delivery: Delivered, opened: Opened) -> dict[str, str]:
     """What the client is told of an answer that has begun."""
     told = {"x-request-id": delivery.call.request_id}
     attempt, now = opened.attempt, delivery.dispatch.clock.now()
@@ -41,6 +42,8 @@ def headers_of(delivery: Delivered, opened: Opened) -> Mapping[str, str]:
     if delivery.call.codex:
         windows = pooled(delivery.dispatch.pool.enabled(), now)
         told |= rate_limit_headers(windows, now)
+    if delivery.limits is not None:
+        told |= delivery.limits(now)
     for name in _PASSED:
         if value := opened.answer.headers.get(name):
             told[name] = value

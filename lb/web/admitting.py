@@ -1,6 +1,8 @@
 """Letting requests in: within the client's limits, while the server takes any."""
 
-from lb.core.allowance import refusal
+from functools import partial
+
+from lb.core.allowance import headers, refusal
 from lb.core.call import Call
 from lb.core.errors import Blame, Problem
 from lb.core.limits import Over, Reservation
@@ -23,6 +25,8 @@ def admitted(
     place = reserved(client, call, size, gateway)
     delivery = gateway.delivery(call, received_at)
     delivery.on_settled = lambda tokens, uusd: place.settle(tokens, uusd or 0, gateway.clock.now())
+    if client.plan.has_limits:
+        delivery.limits = partial(headers, client.meter)
     return delivery
 
 
