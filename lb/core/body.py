@@ -7,14 +7,13 @@ came; only what is asked for by ``get`` is parsed, and only what is ``set`` is w
 import re
 from codecs import getincrementaldecoder
 from functools import lru_cache
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 from msgspec import Raw
 
 from lb.core.errors import Problem, bad_request
 
-T = TypeVar("T")
 Source = bytes | bytearray
 """A body as it was received; a large one is what was read into, not a copy, and never changed."""
 _FIELDS = msgspec.json.Decoder(dict[str, Raw])
@@ -46,7 +45,6 @@ class Body:
         "_marks",
         "_opaque",
         "_source",
-        "_views",
         "altered",
         "changed",
         "rules",
@@ -60,7 +58,6 @@ class Body:
         self._escapes = True  # there may be some
         self._heads: dict[str, int] | None = None
         self._marks: dict[bytes, bool] = {}  # by their text: a pattern is hashed anew each time
-        self._views: dict[str, Any] = {}
         self.changed: list[str] = []
         self.altered: list[str] = []
         self.rules: list[tuple[str, tuple[str, ...]]] = []
@@ -161,17 +158,6 @@ class Body:
         self._cache[name] = value
         return value
 
-    def seen(self, name: str, decoder: "msgspec.json.Decoder[T]") -> T:
-        """A field as ``decoder`` sees it, kept: each field has one decoder that asks so.
-
-        Raises: msgspec.DecodeError, UnicodeDecodeError.
-        """
-        value = self._views.get(name, _MISSING)
-        if value is _MISSING:
-            value = self._views[name] = decoder.decode(self._fields[name])
-        told: T = value
-        return told
-
     def set(self, name: str, value: Any, *, told: bool = True) -> None:
         """Write a field anew; ``told`` whether the client hears of it in ``x-lb-changed``."""
         self._fields[name] = msgspec.json.encode(value)
@@ -203,7 +189,7 @@ class Body:
     def let_go(self) -> None:
         """Forget the text: nobody asks for it any more. What was changed stays."""
         self._source, self._fields, self._heads = None, {}, None
-        self._cache, self._views, self._marks = {}, {}, {}
+        self._cache, self._marks = {}, {}
 
     def render(self) -> Source:
         """The JSON text: fields that were not set, byte for byte.
@@ -228,7 +214,6 @@ class Body:
         self._source = self._heads = None
         self._escapes = True
         self._marks.clear()
-        self._views.pop(name, None)
         self.altered.append(name)
         if told and name not in self.changed:
             self.changed.append(name)

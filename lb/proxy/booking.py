@@ -92,14 +92,12 @@ class Booking:
         self._lost.append(used)
         self._note(AttemptSettled(self.request_id, attempt.number, attempt.outcome, *used))
 
-    def settle(self, end: "End", last: Attempt | None, *, answers: bool) -> Settled | None:
-        """The request ended; None when that is booked already.
+    def settle(self, end: "End", last: Attempt | None, *, answers: bool) -> Settled:
+        """The request ended; once only, the caller sees to that.
 
         ``last`` is the attempt it ended with; ``answers`` whether that one began to answer (else
         it was ``lost``).
         """
-        if self.settled is not None:
-            return None
         used = [*self._lost, self._used(last)] if answers and last is not None else self._lost
         tokens, cost = together(used)
         tap = last.tap if last is not None else None
@@ -160,8 +158,10 @@ def ended_by(problem: Problem, attempts: int) -> Outcome:
 
 def ended_with(tap: Tap) -> Outcome:
     """The outcome of an answer that ended by itself; a queued one (background) is complete."""
-    known: dict[str, Outcome] = {name: name for name in get_args(Outcome)}
-    return known.get(tap.outcome, "completed")
+    return _OUTCOMES.get(tap.outcome, "completed")
+
+
+_OUTCOMES: dict[str, Outcome] = {name: name for name in get_args(Outcome)}
 
 
 def effort_of(call: Call) -> str:

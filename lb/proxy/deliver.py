@@ -140,10 +140,14 @@ class Delivery:
                 call.body.let_go()
                 call.others = ()
 
-    async def _open(self) -> Opened:
+    def _open(self) -> Awaitable[Opened]:
         """An account that has begun to answer. Raises: Problem."""
-        if not self.call.drain_tokens:
-            return await self._unless_stopped(self.dispatch.opened(self.hunt))
+        if self.call.drain_tokens:
+            return self._open_and_drain()
+        return self._unless_stopped(self.dispatch.opened(self.hunt))
+
+    async def _open_and_drain(self) -> Opened:
+        """The same, of a client whose plan wants an answer read on that it does not wait for."""
         opening = asyncio.create_task(self.dispatch.opened(self.hunt))
         try:
             return await self._unless_stopped(asyncio.shield(opening))
@@ -238,12 +242,12 @@ class Delivery:
 
     def _book(self, outcome: Outcome) -> None:
         """Write the one row of this request, before the client sees its end; once only."""
+        if self.hunt.booking.settled is not None:
+            return
         attempts = self.hunt.attempts
         last = self.opened.attempt if self.opened else attempts[-1] if attempts else None
         end = End(outcome, self.hunt.waited_s, self.first_byte_at)
         settled = self.hunt.booking.settle(end, last, answers=self.opened is not None)
-        if settled is None:
-            return
         if self.on_settled is not None:
             used = settled.tokens
             self.on_settled(used.input + used.output, settled.cost_uusd)

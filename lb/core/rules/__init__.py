@@ -52,7 +52,7 @@ def prepare(body: Body, rejectable: frozenset[str] = REJECTABLE) -> frozenset[st
     altered, done = body.altered, -1
     while True:
         before = len(altered)
-        fields = tuple(name for name in body.names() if name in _TOLD)
+        fields = tuple([name for name in body.heads() if name in _TOLD])
         for number, rule in _about(fields, done):
             rule(body)
             if len(altered) > before:

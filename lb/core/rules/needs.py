@@ -25,7 +25,7 @@ _ADVICE = {
 def needs(body: Body, rejectable: frozenset[str]) -> frozenset[str]:
     """Those names of ``rejectable`` that a (checked) body uses."""
     fields, tools = _split(rejectable)
-    used = [name for name in body.names() if name in fields and _uses(body, name)]
+    used = [name for name in body.heads() if name in fields and _uses(body, name)]
     if "file_id" in rejectable and names_a_file(body):
         used.append("file_id")
     if tools and "tools" in body:

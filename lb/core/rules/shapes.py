@@ -89,14 +89,9 @@ INNER: dict[str, dict[str, tuple[str, ...]]] = {
 
 ELEMENTS: dict[str, tuple[str, ...]] = {
     "messages": (OBJECT,),
-    "tools": (OBJECT,),
     "include": (STRING,),
 }
 """Arrays whose elements are all of a type; ``input`` is not looked into without need."""
-
-_RIGHT = {
-    kinds: frozenset(b for b, k in _KINDS.items() if k in kinds) for kinds in ELEMENTS.values()
-}
 
 _OBJECT = msgspec.json.Decoder(dict[str, Raw])
 _ARRAY = msgspec.json.Decoder(list[Raw])
@@ -120,13 +115,16 @@ def inner_fields_have_their_types(body: Body) -> None:
 
 
 def elements_have_their_types(body: Body) -> None:
-    """The elements of ``messages``, ``tools`` and ``include`` have the type they must have."""
-    heads = body.heads()
+    """The elements of ``messages`` and ``include`` have the type they must have."""
     for name, kinds in ELEMENTS.items():
-        if heads.get(name) == _BRACKET:
-            for index, value in enumerate(_decode(_ARRAY, name, body.view(name))):
-                if memoryview(value)[0] not in _RIGHT[kinds]:
-                    _check(f"{name}[{index}]", memoryview(value), kinds, nullable=False)
+        if body.heads().get(name) == _BRACKET:
+            elements_are(kinds, name, body)
+
+
+def elements_are(kinds: tuple[str, ...], name: str, body: Body) -> None:
+    """Every element of an array is of one of ``kinds``. Raises: Problem (400)."""
+    for index, value in enumerate(_decode(_ARRAY, name, body.view(name))):
+        _check(f"{name}[{index}]", memoryview(value), kinds, nullable=False)
 
 
 def kind_of(text: memoryview) -> str:

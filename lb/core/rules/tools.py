@@ -1,5 +1,6 @@
 """``tools``, ``tool_choice`` and ``include``: old and chat names -> those of Responses."""
 
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -7,9 +8,11 @@ from msgspec import UNSET, Raw, Struct, UnsetType
 
 from lb.core.body import Body
 from lb.core.rules.complaints import invalid_value, missing
-from lb.core.rules.shapes import expect
+from lb.core.rules.shapes import OBJECT, elements_are, expect
 
 Spec = dict[str, Any]
+
+LONGEST_KEPT = 8 << 10  # bytes of tools that are remembered: clients choose them
 
 RENAMED = {
     "web_search_preview": "web_search",
@@ -41,17 +44,23 @@ class _Head(Struct):
     custom: Raw | UnsetType = UNSET
 
 
+class _Look(Struct, frozen=True):
+    """What is seen of tools without decoding them: their types, and what is odd about them."""
+
+    types: frozenset[str] = frozenset()
+    typed: bool = True  # each names its type
+    foreign: bool = False  # one is spelt as it is elsewhere
+
+
 _HEADS = msgspec.json.Decoder(list[_Head] | None)
+_UNREADABLE = _Look(typed=False)
 
 
 def tools_have_types(body: Body) -> None:
-    """Each tool names its ``type``."""
-    try:
-        complete = all(head.type is not UNSET for head in _heads(body))
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        complete = False
-    if complete:
+    """Each tool is an object that names its ``type``."""
+    if _look(body).typed:
         return
+    elements_are((OBJECT,), "tools", body)
     for at, tool in enumerate(body.get("tools")):
         if tool.get("type") is None:
             raise missing(f"tools[{at}].type")
@@ -61,7 +70,7 @@ def tools_have_types(body: Body) -> None:
 
 def tools_are_native(body: Body) -> None:
     """Chat's ``{type, function: {...}}`` -> ``{type, ...}``; ``web_search_preview`` is renamed."""
-    if any(_is_foreign(head) for head in _heads(body)):
+    if _look(body).foreign:
         tools = body.get("tools")
         native = [_native(tool, f"tools[{at}]") for at, tool in enumerate(tools)]
         if native != tools:
@@ -93,11 +102,26 @@ def include_is_known(body: Body) -> None:
 
 def types_of(body: Body) -> frozenset[str]:
     """The types of the tools a (checked) body has."""
-    return frozenset(str(head.type) for head in _heads(body))
+    return _look(body).types
 
 
-def _heads(body: Body) -> list[_Head]:
-    return (body.seen("tools", _HEADS) or []) if "tools" in body else []
+def _look(body: Body) -> _Look:
+    """A client sends the same tools with every turn: short ones are known again by their text."""
+    text = body.raw("tools")
+    return _seen(text) if len(text) <= LONGEST_KEPT else _looked_at(text)
+
+
+def _looked_at(text: bytes) -> _Look:
+    try:
+        heads = (_HEADS.decode(text) or []) if text else []
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return _UNREADABLE
+    types = frozenset([str(head.type) for head in heads])
+    typed = all(head.type is not UNSET for head in heads)
+    return _Look(types, typed, any(_is_foreign(head) for head in heads))
+
+
+_seen = lru_cache(maxsize=256)(_looked_at)
 
 
 def _is_foreign(head: _Head) -> bool:

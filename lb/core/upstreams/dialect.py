@@ -64,16 +64,17 @@ class Dialect:
         self, call: Call, account: Account, secret: Secret, *, stream: bool
     ) -> dict[str, str]:
         """The client's headers that may pass, ours, the credential, then the account's own."""
-        own = {name.lower(): value.reveal() for name, value in account.headers.items()}
-        return {
+        told = {
             **call.headers,
             "content-type": call.content_type,
             "accept": EVENTS if stream else JSON,
             "accept-encoding": "identity",
             "user-agent": (call.headers.get("user-agent") if call.codex else None) or AGENT,
             **(self.credential(secret) if secret else {}),
-            **own,
         }
+        for name, value in account.headers.items():
+            told[name.lower()] = value.reveal()
+        return told
 
     def credential(self, secret: Secret) -> dict[str, str]:
         """The header that proves who asks."""
