@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from lb.core.account import Account, Ask
 from lb.core.explain import Opinion, reason_of
-from lb.core.pool import Pool
+from lb.core.pool import Found, Pool
 from lb.core.slot import Origin, Slot, Verdict
 
 MOST_AT_FIRST = 16  # accounts; a first pick in a larger pool draws two, and so need not say more
@@ -51,17 +51,16 @@ class Note(Struct, frozen=True, gc=False):
 
 
 def note_of(
-    pool: Pool, ask: Ask, now: float, picked: tuple[Slot, Verdict], tried: Collection[str]
+    pool: Pool, now: float, picked: Found, tried: Collection[str]
 ) -> Note:
     """What the pool was like at ``now`` (unix seconds) when it picked; ``tried`` were out.
 
     On the request path, so it only takes hold of what is there; how the accounts stand is taken
     once and shared by all picks until something happens to one.
     """
-    slot, verdict = picked
+    slot, verdict, home = picked
     number = len(pool.slots)
     looks, loads = _looks(pool, MOST_LOOKS if tried else MOST_AT_FIRST, always=bool(tried))
-    home = pool.home(ask, now)
     unseen = number - max(1, len(looks))
     return Note(now, slot.account, verdict, home, frozenset(tried), looks, loads, unseen)
 

@@ -31,6 +31,10 @@ LOOK_AT_ALL = 64  # one pick in so many looks at every account
 DRAW_ABOVE = 4  # accounts; fewer are looked at all
 
 
+Found = tuple[Slot, Verdict, str | None]
+"""Who serves; READY or SECOND; the account the conversation belongs to, if any is known."""
+
+
 @frozen
 class Wait:
     """Nobody can serve just now.
@@ -98,11 +102,10 @@ class Pool:
 
     def pick(
         self, ask: Ask, now: float, rng: Random, shunned: Collection[str] = ()
-    ) -> tuple[Slot, Verdict] | None:
+    ) -> Found | None:
         """The account that serves ``ask``, its place reserved; None when none may now.
 
-        ``shunned`` are accounts tried already. The verdict is READY or SECOND. Give the place back
-        with ``release``.
+        ``shunned`` are accounts tried already. Give the place back with ``release``.
         """
         found = self.find(ask, now, rng, shunned)
         if found is not None:
@@ -118,11 +121,11 @@ class Pool:
 
     def find(
         self, ask: Ask, now: float, rng: Random, shunned: Collection[str] = ()
-    ) -> tuple[Slot, Verdict] | None:
+    ) -> Found | None:
         """As ``pick``, but nothing is reserved."""
         home = self.home(ask, now)
         if (quick := self._quick(ask, now, rng, shunned, home)) is not None:
-            return quick, ELIGIBLE
+            return quick, ELIGIBLE, home
         for group in in_order(self._groups, ask):
             ready: list[Slot] = []
             second: list[Slot] = []
@@ -144,7 +147,7 @@ class Pool:
             )
             if canary is not None and ready and slot.id != home:
                 slot = canary  # a refusal costs one failover, an early reset gains an account
-            return slot, SECOND if slot in second else ELIGIBLE
+            return slot, SECOND if slot in second else ELIGIBLE, home
         return None
 
     def _quick(

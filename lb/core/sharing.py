@@ -17,8 +17,8 @@ from lb.core.account import Ask
 from lb.core.affinity import PIN_S, STATE_S, Affinity, is_state, key_of
 from lb.core.changes import Changes
 from lb.core.limits import Limits, Meter, Over, Reservation
-from lb.core.pool import Pool
-from lb.core.slot import Slot, Verdict
+from lb.core.pool import Found, Pool
+from lb.core.slot import Slot
 from lb.core.tidings import Holds, Used
 
 SAME_S = 60.0  # an owner that is told again is told on only if it is remembered for so much longer
@@ -35,7 +35,7 @@ class SharedPool(Pool):
 
     def pick(
         self, ask: Ask, now: float, rng: Random, shunned: Collection[str] = ()
-    ) -> tuple[Slot, Verdict] | None:
+    ) -> Found | None:
         """As a pool does, and told."""
         found = super().pick(ask, now, rng, shunned)
         if found is not None:

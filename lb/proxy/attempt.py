@@ -18,7 +18,7 @@ from lb.core.secret import Secret
 from lb.core.slot import Slot
 from lb.core.tap import ENDED, HOLDS, Garbage, Tap
 from lb.core.upstreams import KINDS, Kind
-from lb.core.upstreams.dialect import RESPONSES
+from lb.core.upstreams.dialect import JSON, RESPONSES
 from lb.proxy.stream import Stream
 
 
@@ -69,7 +69,7 @@ class Opened:
 
     async def close(self) -> None:
         """Let go of the upstream; cut at once unless it had finished."""
-        if self.stream is not None:
+        if self.stream is not None and not self.answer.at_end():
             await self.stream.close()
         else:
             self.answer.close()
@@ -178,14 +178,12 @@ class Tries:
         if answer.status != 200:
             body = await answer.read(LONGEST_ERROR_BYTES)
             raise attempt.kind.blame(answer.status, answer.headers, body, self.clock.now())
-        if call.path != RESPONSES:
-            return await self._other(attempt, answer)
         content_type = answer.headers.get("content-type", "")
-        if content_type.startswith("text/event-stream"):
+        if call.path == RESPONSES and content_type.startswith("text/event-stream"):
             return await self._stream(call, attempt, answer)
-        if call.stream or not content_type.startswith("application/json"):
+        if call.path == RESPONSES and (call.stream or not content_type.startswith(JSON)):
             raise broken(f"answered with content type {content_type[:80] or 'none'}")
-        return await self._whole(attempt, answer)
+        return self._whole(call, attempt, answer, await answer.read())
 
     async def _stream(self, call: Call, attempt: Attempt, answer: Answer) -> Opened:
         stream = Stream(answer, answer.idle_s)
@@ -214,20 +212,15 @@ class Tries:
         await stream.close()
         return Opened(attempt, stream.tap, opened.answer, collector.result())
 
-    async def _other(self, attempt: Attempt, answer: Answer) -> Opened:
-        """An answer that is no response: whatever it is, whole."""
-        body = await answer.read()
+    def _whole(self, call: Call, attempt: Attempt, answer: Answer, body: bytes) -> Opened:
+        """An answer in one piece; elsewhere than from /responses it may be whatever it is."""
         attempt.began_at = self.clock.now()
         tap = attempt.tap = Tap()
-        tap.other(body)
-        return Opened(attempt, tap, answer, body)
-
-    async def _whole(self, attempt: Attempt, answer: Answer) -> Opened:
-        body = await answer.read()
-        attempt.began_at = self.clock.now()
-        tap = attempt.tap = Tap()
-        tap.whole(body)
-        self._raise_failure(attempt, tap)
+        if call.path == RESPONSES:
+            tap.whole(body)
+            self._raise_failure(attempt, tap)
+        else:
+            tap.other(body)
         return Opened(attempt, tap, answer, body)
 
 

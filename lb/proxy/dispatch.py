@@ -92,7 +92,7 @@ class Dispatch:
             if hunt.trace is not None:
                 hunt.trace.attempt(attempt)
             try:
-                return await self._try(hunt, attempt)
+                return await self._asked(hunt, attempt)
             except Problem as problem:
                 self.release(slot)
                 attempt.outcome = problem.code or problem.type
@@ -104,20 +104,17 @@ class Dispatch:
                 self.release(slot)
                 raise
 
-    async def _try(self, hunt: Hunt, attempt: Attempt) -> Opened:
+    async def _asked(self, hunt: Hunt, attempt: Attempt) -> Opened:
         try:
-            return await self._asked(hunt, attempt)
+            answer = await self.tries.begin(hunt.call, attempt)
+            self.pool.reached(attempt.slot)
+            self._measure(attempt, answer)
+            opened = await self.tries.open(hunt.call, attempt, answer)
+            self._succeeded(hunt, opened)
+            return opened
         finally:
             attempt.ended_at = self.clock.now()
             hunt.upstream_s += attempt.ended_at - attempt.at
-
-    async def _asked(self, hunt: Hunt, attempt: Attempt) -> Opened:
-        answer = await self.tries.begin(hunt.call, attempt)
-        self.pool.reached(attempt.slot)
-        self._measure(attempt, answer)
-        opened = await self.tries.open(hunt.call, attempt, answer)
-        self._succeeded(hunt, opened)
-        return opened
 
     def _measure(self, attempt: Attempt, answer: Answer) -> None:
         """What the head says of usage windows; of an account in full flow only now and then."""
@@ -175,11 +172,11 @@ class Dispatch:
             if found is None:
                 await self._wait(hunt)
                 continue
-            slot, verdict = found
+            slot, verdict, _ = found
             if hunt.retries_on_suspicion(verdict) and not self.budget.retry(now):
                 self.release(slot)
                 raise self._last_word(hunt)
-            hunt.notes.append(note_of(self.pool, ask, now, found, hunt.tried))
+            hunt.notes.append(note_of(self.pool, now, found, hunt.tried))
             return slot
 
     async def _let_others_look(self, hunt: Hunt) -> None:

@@ -5,6 +5,7 @@ aiohttp bounds neither the time a body may take nor what it may swell to, so the
 """
 
 import asyncio
+from collections.abc import Awaitable
 
 from aiohttp import hdrs, web
 from aiohttp.streams import StreamReader
@@ -20,13 +21,13 @@ INLINE_BYTES = (
 )  # compressed; above it a thread does the work: it could take the loop 10 ms
 
 
-async def read_body(
+def read_body(
     request: web.Request,
     limit_bytes: int,
     *,
     base_s: float = BODY_S,
     per_mib_s: float = BODY_S_PER_MIB,
-) -> Source:
+) -> Awaitable[Source]:
     """The plain body of ``request``, at most ``limit_bytes`` of it, on the wire and plain.
 
     It has ``base_s`` and ``per_mib_s`` for each MiB received to arrive. After a Problem some of it
@@ -37,7 +38,7 @@ async def read_body(
     ConnectionResetError when the client has left.
     """
     _check_type(request)
-    return await read_any(request, limit_bytes, base_s=base_s, per_mib_s=per_mib_s)
+    return read_any(request, limit_bytes, base_s=base_s, per_mib_s=per_mib_s)
 
 
 async def read_any(

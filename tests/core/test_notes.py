@@ -27,7 +27,7 @@ def named(*names: str) -> Pool:
 def picked(pool: Pool, tried: set[str] | None = None, ask: Ask = ASK) -> Note:
     found = pool.pick(ask, NOW, Random(1), tried or set())
     assert found is not None
-    return note_of(pool, ask, NOW, found, tried or set())
+    return note_of(pool, NOW, found, tried or set())
 
 
 def test_reasons_are_those_of_that_moment() -> None:

@@ -64,7 +64,7 @@ class AnyPool(RuleBasedStateMachine):
         assert (found is None) == (not serving), "gave up while somebody could serve"
         if found is None:
             return
-        slot, verdict = found
+        slot, verdict, _ = found
         self.taken.append(slot)
         judged, canary_at = before[slot.id]
         assert slot.id not in tried
