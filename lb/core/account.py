@@ -82,6 +82,11 @@ class Account:
     simulation: Simulation = Simulation()
     websocket: str = ""  # never | as_client | always; empty: as the kind is used to
     enabled: bool = True
+    stripped: tuple[str, ...] = field(init=False)  # those of ``fields`` that are left out
+
+    @stripped.default
+    def _stripped(self) -> tuple[str, ...]:
+        return tuple(name for name, verdict in self.fields.items() if verdict == "strip")
 
     @property
     def names(self) -> frozenset[str]:

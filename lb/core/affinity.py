@@ -12,6 +12,7 @@ from hashlib import blake2b
 from attrs import define, field
 
 from lb.core.body import Body
+from lb.core.remembered import Remembered
 from lb.core.tap import CIPHER_PREFIX
 
 PIN_S = 3600.0  # upstream prompt caches live for an hour at most
@@ -76,9 +77,10 @@ def anchors_of(headers: Mapping[str, str], body: Body) -> tuple[tuple[str, ...],
         anchors.append(f"conv:{conversation}")
     text = body.raw("input")
     at = text.rfind(b'"item_reference"')
-    begin, end = text.rfind(b"{", 0, max(0, at)), text.find(b"}", max(0, at))  # it is flat
-    if at >= 0 and (match := _REFERENCE.search(text, max(0, begin), end)):
-        anchors.append("item:" + match.group(1).decode("utf-8", "replace"))
+    if at >= 0:
+        begin, end = text.rfind(b"{", 0, at), text.find(b"}", at)  # it is flat
+        if match := _REFERENCE.search(text, max(0, begin), end):
+            anchors.append("item:" + match.group(1).decode("utf-8", "replace"))
     bound = bool(anchors)
     for pattern, marker, kind in _NEWEST:
         at = text.rfind(marker)
@@ -140,14 +142,15 @@ def short(name: str) -> str:
 
 
 def _key(client: str, name: str) -> bytes:
-    return (_digest if name.startswith(_STATE) else _kept)(client, short(name))
+    whole = f"{client}\0{short(name)}"
+    return _digest(whole) if name.startswith(_STATE) else _digests[whole]
 
 
-def _digest(client: str, name: str) -> bytes:
-    return blake2b(f"{client}\0{name}".encode("utf-8", "surrogatepass"), digest_size=16).digest()
+def _digest(whole: str) -> bytes:
+    return blake2b(whole.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
-_kept = lru_cache(maxsize=8192)(_digest)
+_digests = Remembered(_digest, 8192)
 """Of what is asked for several times a request, and for a conversation with each of its turns."""
 
 

@@ -6,13 +6,13 @@ came; only what is asked for by ``get`` is parsed, and only what is ``set`` is w
 
 import re
 from codecs import getincrementaldecoder
-from functools import lru_cache
 from typing import Any
 
 import msgspec
 from msgspec import Raw
 
 from lb.core.errors import Problem, bad_request
+from lb.core.remembered import Remembered
 
 Source = bytes | bytearray
 """A body as it was received; a large one is what was read into, not a copy, and never changed."""
@@ -238,7 +238,7 @@ def unparsable(why: str) -> Problem:
 
 
 def _key(name: str) -> bytes:
-    return (_short_key if len(name) <= _SHORT else _key_text)(name)
+    return _short_keys[name] if len(name) <= _SHORT else _key_text(name)
 
 
 def _key_text(name: str) -> bytes:
@@ -246,4 +246,4 @@ def _key_text(name: str) -> bytes:
 
 
 _SHORT = 64  # characters of a field's name: longer ones are no field of OpenAI's, nor remembered
-_short_key = lru_cache(maxsize=1024)(_key_text)
+_short_keys = Remembered(_key_text, 1024)

@@ -7,9 +7,10 @@ of many small events is not taken apart in calls. Sources: RFC 9112 (2.2, 5, 6, 
 
 import re
 from enum import Enum
-from functools import lru_cache
 
 from attrs import define
+
+from lb.core.remembered import Remembered
 
 HEAD_BYTES = 64 << 10
 MANY_BYTES = 1 << 10  # of chunks at once, from which on they are parted in one go
@@ -262,7 +263,7 @@ def _read(text: bytes) -> tuple[str, Head]:
         if line[0] in " \t" and name:
             headers[name] += " " + _parted(f"{name}:{line}")[1]
             continue
-        name, value = (_field if len(line) <= LONGEST_KEPT else _parted)(line)
+        name, value = _fields[line] if len(line) <= LONGEST_KEPT else _parted(line)
         if name in _ONCE and headers.get(name, value) != value:
             raise Garbled(f"two headers {name}")
         headers[name] = value
@@ -280,7 +281,7 @@ def _parted(line: str) -> tuple[str, str]:
     return key.lower(), value
 
 
-_field = lru_cache(maxsize=2048)(_parted)
+_fields = Remembered(_parted, 2048)
 """The same of short ones: most come with every answer."""
 
 

@@ -77,9 +77,7 @@ class Meter:
         self.held_uusd += uusd
         self.requests.add(1, now)
         for period in self.periods.values():
-            if now >= period.ends_at:
-                period.roll(now)
-            period.requests += 1
+            (period if now < period.ends_at else period.roll(now)).requests += 1
         return Reservation(self, now, tokens, uusd)
 
     def spent(self, per: str, now: float) -> Period:

@@ -50,9 +50,7 @@ class Note(Struct, frozen=True, gc=False):
         return Verdict.TRIED if slot.id in self.tried else slot.judge(ask, self.at)
 
 
-def note_of(
-    pool: Pool, now: float, picked: Found, tried: Collection[str]
-) -> Note:
+def note_of(pool: Pool, now: float, picked: Found, tried: Collection[str]) -> Note:
     """What the pool was like at ``now`` (unix seconds) when it picked; ``tried`` were out.
 
     On the request path, so it only takes hold of what is there; how the accounts stand is taken

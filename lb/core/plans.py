@@ -59,19 +59,20 @@ class Plan:
     drain_tokens: int = 0
     gateway: Wish = NOTHING
 
-    @property
-    def drains(self) -> int:
-        """How many tokens may still be generated for a client that has left."""
+    drains: int = field(init=False)  # tokens that may still be generated for who has left
+    has_limits: bool = field(init=False)  # on requests or tokens over time: clients are told
+    is_metered: bool = field(init=False)  # money is limited: only models with a price may be used
+
+    @drains.default
+    def _drains(self) -> int:
         return self.drain_tokens if self.on_disconnect == "drain" else 0
 
-    @property
-    def has_limits(self) -> bool:
-        """Whether requests or tokens are limited over time, so that clients are told."""
+    @has_limits.default
+    def _has_limits(self) -> bool:
         return not (self.rpm is None is self.tpm is self.rpd is self.tpd)
 
-    @property
-    def is_metered(self) -> bool:
-        """Whether money is limited, so that only models with a price may be used."""
+    @is_metered.default
+    def _is_metered(self) -> bool:
         return self.budget is not None or self.balance_uusd is not None
 
     def admits(self, *names: str) -> bool:

@@ -30,16 +30,13 @@ class Client:
 
     key: Key
     meter: Meter
+    name: str = field(init=False)  # scopes all that is remembered; empty where no key is configured
+    plan: Plan = field(init=False)  # what it may do
 
-    @property
-    def name(self) -> str:
-        """What scopes all that is remembered; empty where no key is configured."""
-        return self.key.name
-
-    @property
-    def plan(self) -> Plan:
-        """What it may do."""
-        return self.key.plan
+    def __attrs_post_init__(self) -> None:
+        """The key's own."""
+        object.__setattr__(self, "name", self.key.name)
+        object.__setattr__(self, "plan", self.key.plan)
 
     def is_in(self, plans: Collection[str]) -> bool:
         """Whether it has one of ``plans``; where no key is configured, nobody asks for one."""

@@ -1,9 +1,9 @@
 """What a client's headers say: what of them may go upstream, and how long it waits."""
 
 from collections.abc import Mapping
-from functools import lru_cache
 from math import isfinite
 
+from lb.core.remembered import Remembered
 from lb.proxy.gateway import Gateway
 
 _FORWARDED = frozenset(
@@ -32,15 +32,17 @@ def forwarded(headers: Mapping[str, str]) -> dict[str, str]:
     return {
         passed: value
         for name, value in headers.items()
-        if len(name) <= _LONGEST_NAME and (passed := _passes(name))
+        if len(name) <= _LONGEST_NAME and (passed := _passes[name])
     }
 
 
-@lru_cache(maxsize=1024)
-def _passes(name: str) -> str:
+def _passing(name: str) -> str:
     """The name as it goes upstream; empty when it does not."""
     lower = name.lower()
     return lower if lower in _FORWARDED or lower.startswith(_FORWARDED_FAMILIES) else ""
+
+
+_passes = Remembered(_passing, 1024)
 
 
 def patience_of(headers: Mapping[str, str], limit_s: float) -> float:

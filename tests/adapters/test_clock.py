@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from lb.adapters.clock import Clock
+from lb.adapters.clock import LOOK_S, Clock
 
 
 def test_it_tells_unix_seconds() -> None:
@@ -22,6 +22,21 @@ def test_a_corrected_wall_clock_moves_nothing(monkeypatch: pytest.MonkeyPatch) -
     before = clock.now()
     monkeypatch.setattr(time, "time", lambda: 0.0)
     assert 0 <= clock.now() - before < 1
+
+
+def test_a_night_asleep_has_passed(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, cheap = Clock(), time.monotonic
+    awake_s, asleep_s = 2 * LOOK_S, 0.0
+    monkeypatch.setattr(time, "monotonic", lambda: cheap() + awake_s)
+    monkeypatch.setattr(clock, "_ticks", lambda: cheap() + awake_s + asleep_s)
+    clock._began = time.time() - cheap()
+    before = clock.now()
+    asleep_s = 8 * 3600.0
+    assert clock.now() - before < 1, "it looks now and then only"
+    awake_s += 2 * LOOK_S
+    assert 8 * 3600 <= clock.now() - before < 8 * 3600 + 2
+    awake_s, asleep_s = awake_s + 2 * LOOK_S, 0.0
+    assert clock.now() > before + 8 * 3600, "it never goes back"
 
 
 def test_durations_are_in_seconds() -> None:

@@ -6,10 +6,10 @@ does not decode what it need not see.
 """
 
 from collections.abc import Callable
-from functools import lru_cache
 
 from lb.core.body import Body
 from lb.core.fields import REJECTABLE
+from lb.core.remembered import Remembered
 from lb.core.rules import items, messages, names, presence, shapes, tools
 from lb.core.rules.needs import needs, refusal
 
@@ -53,7 +53,7 @@ def prepare(body: Body, rejectable: frozenset[str] = REJECTABLE) -> frozenset[st
     while True:
         before = len(altered)
         fields = tuple([name for name in body.heads() if name in _TOLD])
-        for number, rule in _about(fields, done):
+        for number, rule in _about[fields, done]:
             rule(body)
             if len(altered) > before:
                 done = number
@@ -67,12 +67,15 @@ _TOLD = frozenset(name for about in RULES.values() for name in about)
 """The fields some rule is about: what else a client names is not remembered, there is no end."""
 
 
-@lru_cache(maxsize=1024)
-def _about(fields: tuple[str, ...], done: int) -> tuple[tuple[int, Rule], ...]:
-    """The rules after number ``done`` for a body of these ``fields``, each with its number."""
+def _rules(asked: tuple[tuple[str, ...], int]) -> tuple[tuple[int, Rule], ...]:
+    """The rules for a body of such fields, after number ``done``, each with its number."""
+    fields, done = asked
     told = set(fields)
     return tuple(
         (number, rule)
         for number, (rule, about) in enumerate(RULES.items())
         if number > done and (not about or not told.isdisjoint(about))
     )
+
+
+_about = Remembered(_rules, 1024)

@@ -1,11 +1,10 @@
 """What a request needs of an account that some kind of upstream rejects."""
 
-from functools import lru_cache
-
 from lb.core.account import FEATURES
 from lb.core.body import Body
 from lb.core.errors import Problem, bad_request
 from lb.core.fields import TOOL
+from lb.core.remembered import Remembered
 from lb.core.rules.items import names_a_file
 from lb.core.rules.tools import types_of
 
@@ -24,7 +23,7 @@ _ADVICE = {
 
 def needs(body: Body, rejectable: frozenset[str]) -> frozenset[str]:
     """Those names of ``rejectable`` that a (checked) body uses."""
-    fields, tools = _split(rejectable)
+    fields, tools = _split[rejectable]
     used = [name for name in body.heads() if name in fields and _uses(body, name)]
     if "file_id" in rejectable and names_a_file(body):
         used.append("file_id")
@@ -36,11 +35,13 @@ def needs(body: Body, rejectable: frozenset[str]) -> frozenset[str]:
 NOTHING: frozenset[str] = frozenset()
 
 
-@lru_cache(maxsize=64)
-def _split(rejectable: frozenset[str]) -> tuple[frozenset[str], dict[str, str]]:
+def _parted(rejectable: frozenset[str]) -> tuple[frozenset[str], dict[str, str]]:
     """The needs that are top-level fields, and those that are tools, by the type of tool."""
     tools = {name.removeprefix(TOOL): name for name in rejectable if name.startswith(TOOL)}
     return rejectable.difference(tools.values(), {"file_id"}), tools
+
+
+_split = Remembered(_parted, 64)
 
 
 def refusal(need: str) -> Problem:

@@ -1,12 +1,12 @@
 """``tools``, ``tool_choice`` and ``include``: old and chat names -> those of Responses."""
 
-from functools import lru_cache
 from typing import Any
 
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
 from lb.core.body import Body
+from lb.core.remembered import Remembered
 from lb.core.rules.complaints import invalid_value, missing
 from lb.core.rules.shapes import OBJECT, elements_are, expect
 
@@ -108,7 +108,7 @@ def types_of(body: Body) -> frozenset[str]:
 def _look(body: Body) -> _Look:
     """A client sends the same tools with every turn: short ones are known again by their text."""
     text = body.raw("tools")
-    return _seen(text) if len(text) <= LONGEST_KEPT else _looked_at(text)
+    return _seen[text] if len(text) <= LONGEST_KEPT else _looked_at(text)
 
 
 def _looked_at(text: bytes) -> _Look:
@@ -121,7 +121,7 @@ def _looked_at(text: bytes) -> _Look:
     return _Look(types, typed, any(_is_foreign(head) for head in heads))
 
 
-_seen = lru_cache(maxsize=256)(_looked_at)
+_seen = Remembered(_looked_at, 256)
 
 
 def _is_foreign(head: _Head) -> bool:

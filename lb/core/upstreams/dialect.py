@@ -39,9 +39,8 @@ class Dialect:
     def rewrite(self, call: Call, account: Account, secret: Secret) -> Outgoing:
         """The request as this upstream wants it. Works on a copy: ``call`` stays as it is."""
         body = call.body.copy()
-        for field, verdict in account.fields.items():
-            if verdict == "strip":
-                strip(body, field)
+        for field in account.stripped:
+            strip(body, field)
         if call.path == RESPONSES:
             self.fit(body, call)
         stream = call.stream or (self.stream_only and call.path == RESPONSES)
