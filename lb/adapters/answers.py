@@ -139,14 +139,14 @@ class WireAnswer(Answer):
 
     def at_end(self) -> bool:
         """Whether everything has been read."""
-        return self.wire.at_end
+        return self.wire.at_end()
 
     def close(self) -> None:
         """Keep the connection if everything was read, else cut it; once: it may serve others."""
         if self._closed:
             return
         self._closed = True
-        if self.wire.at_end:
+        if self.wire.at_end():
             self._wires.give_back(self.wire)
         else:
             self.wire.on_data = None

@@ -168,7 +168,7 @@ class Wire(asyncio.Protocol):
         """
         pieces = self._pieces
         if not pieces:
-            if self._error is not None and not self._reader.done:
+            if self._error is not None and not self._reader.done():
                 raise self._error
             return b""
         self._pieces = []
@@ -179,26 +179,22 @@ class Wire(asyncio.Protocol):
 
     async def chunk(self) -> bytes:
         """What of the body comes next; empty at the end. Raises: as ``take``."""
-        while not (piece := self.take()) and not self._reader.done:
+        while not (piece := self.take()) and not self._reader.done():
             await self._wait()
         return piece
 
-    @property
     def at_end(self) -> bool:
         """Whether the answer is read to its end."""
-        return self._reader.done and not self._pieces
+        return self._reader.done() and not self._pieces
 
-    @property
     def is_open(self) -> bool:
         """Whether it looks alive."""
         return self._transport is not None and not self._transport.is_closing()
 
-    @property
     def keeps(self) -> bool:
         """Whether it can serve again, now that its answer is read."""
-        return self.is_open and self._error is None and self._reader.keeps
+        return self.is_open() and self._error is None and self._reader.keeps
 
-    @property
     def is_writing(self) -> bool:
         """Whether part of the request is still to leave: it was answered before it was heard."""
         return self._transport is not None and self._transport.get_write_buffer_size() > 0
@@ -215,7 +211,7 @@ class Wire(asyncio.Protocol):
 
     def _flow(self) -> None:
         stop = self._held or self._size > READ_BYTES
-        if stop != self._stopped and self.is_open and self._transport is not None:
+        if stop != self._stopped and self.is_open() and self._transport is not None:
             self._stopped = stop
             if stop:
                 self._transport.pause_reading()

@@ -51,7 +51,7 @@ class Wires:
         now = asyncio.get_running_loop().time()
         while idle:
             wire = idle.pop()
-            if wire.keeps and now - wire.idle_since < IDLE_S:
+            if wire.keeps() and now - wire.idle_since < IDLE_S:
                 return wire
             wire.close()
         return None
@@ -60,7 +60,7 @@ class Wires:
         """Keep a connection whose answer has been read to the end."""
         wire.on_data = None
         wire.used = True
-        if not wire.keeps or wire.is_writing:
+        if not wire.keeps() or wire.is_writing():
             wire.abort()
             return
         wire.idle_since = asyncio.get_running_loop().time()
@@ -95,7 +95,7 @@ class Wires:
         """Close what has been idle for too long."""
         now = asyncio.get_running_loop().time()
         for origin, idle in list(self._idle.items()):
-            kept = [w for w in idle if w.keeps and now - w.idle_since < IDLE_S]
+            kept = [w for w in idle if w.keeps() and now - w.idle_since < IDLE_S]
             for wire in idle:
                 if wire not in kept:
                     wire.close()

@@ -45,18 +45,17 @@ class Row(msgspec.Struct):
 
     def take(self, fact: Fact) -> None:
         """Take up one fact; the same one twice changes nothing."""
-        match fact:
-            case Admitted():
-                self.at, self.key, self.model_asked = fact.at, fact.key, fact.model
-                self.effort, self.stream = fact.effort, fact.stream
-            case Attempted():
-                if fact.n > self.attempts:
-                    self.attempts = fact.n
-                    self.account = self.account if self.outcome else fact.account
-            case AttemptSettled():
-                self.spent = {**self.spent, fact.n: (fact.tokens, fact.cost_uusd)}
-            case Settled():
-                self._settle(fact)
+        if type(fact) is Settled:
+            self._settle(fact)
+        elif type(fact) is Attempted:
+            if fact.n > self.attempts:
+                self.attempts = fact.n
+                self.account = self.account if self.outcome else fact.account
+        elif type(fact) is Admitted:
+            self.at, self.key, self.model_asked = fact.at, fact.key, fact.model
+            self.effort, self.stream = fact.effort, fact.stream
+        elif type(fact) is AttemptSettled:
+            self.spent = {**self.spent, fact.n: (fact.tokens, fact.cost_uusd)}
 
     def _settle(self, fact: Settled) -> None:
         self.account, self.model_served = fact.account, fact.model
@@ -98,7 +97,7 @@ class Book:
         for fact in facts:
             row = self.open.get(fact.request_id)
             if row is None:
-                if not isinstance(fact, Admitted):
+                if type(fact) is not Admitted:
                     continue
                 row = self.open[fact.request_id] = Row(fact.request_id)
             row.take(fact)

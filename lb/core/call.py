@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from attrs import define, field, frozen
+from attrs import define, field
 
 from lb.core.account import Ask
 from lb.core.body import Body, Source
@@ -38,7 +38,7 @@ class Call:
     others: tuple[tuple[Body, Ask], ...] = ()
 
 
-@frozen
+@define
 class Outgoing:
     """A request as one upstream wants it; ``stream`` whether it answers with an event stream."""
 

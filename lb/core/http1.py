@@ -78,7 +78,6 @@ class Reader:
         self._interim = 0
         self._bodiless = method == "HEAD"
 
-    @property
     def done(self) -> bool:
         """Whether the answer has come to its end."""
         return self._part is _DONE
@@ -240,14 +239,15 @@ def _many(data: bytes, at: int, pieces: list[bytes]) -> int:
     parts = _BETWEEN.split(data[first.end() :])
     chunks, sizes = parts[:-1:2], parts[1:-2:2]
     lengths = [*map(len, chunks)]
-    if 0 in lengths or lengths != [int(size, 16) for size in (first[1], *sizes)][: len(chunks)]:
+    if 0 in lengths or lengths != [_lengths[size] for size in (first[1], *sizes)][: len(chunks)]:
         return at
     if not chunks:
         return at
     pieces += chunks
-    return first.end() + sum(lengths) + sum(map(len, sizes)) + 4 * len(sizes) + 2
+    return len(data) - len(parts[-1]) - 2 - len(parts[-2])
 
 
+_lengths: Remembered[bytes, int] = Remembered(lambda size: int(size, 16), 2048)
 _BEGUN = re.compile(rb"[0-9A-Fa-f]{1,15}[ \t]*(?:\r|;[^\n]*)?")
 
 

@@ -67,8 +67,9 @@ class Cutter:
 
 
 def _last_end(data: bytes | bytearray, start: int) -> int:
-    if b"\r" not in data:
-        return data.rfind(b"\n\n", start) + 2 if data.rfind(b"\n\n", start) >= 0 else 0
+    if data.find(b"\r") < 0:
+        found = data.rfind(b"\n\n", start)
+        return found + 2 if found >= 0 else 0
     end = 0
     for match in _BLANK.finditer(data, start):
         end = match.end()
@@ -78,7 +79,7 @@ def _last_end(data: bytes | bytearray, start: int) -> int:
 def frames(run: bytes) -> Iterator[bytes]:
     """The frames of a run of whole frames, each with the blank line that ends it."""
     start = 0
-    if b"\r" in run:
+    if run.find(b"\r") >= 0:
         for match in _BLANK.finditer(run):
             yield run[start : match.end()]
             start = match.end()
@@ -92,6 +93,10 @@ def frames(run: bytes) -> Iterator[bytes]:
 
 def read(frame: bytes) -> tuple[str, bytes]:
     """The event name and the data of a frame; a comment has neither."""
+    if frame.startswith(b"event: ") and frame.find(b"\r") < 0:  # as almost all are
+        end, last = frame.find(b"\n"), len(frame) - 2
+        if frame.startswith(b"data: ", end + 1) and frame.find(b"\n", end + 1) == last:
+            return frame[7:end].strip().decode("utf-8", "replace"), frame[end + 7 : last]
     name, data = "", []
     for line in frame.splitlines():
         key, _, value = line.partition(b":")

@@ -149,7 +149,7 @@ class Tap:
             self._note(frame)
             if self.phase is ENDED:
                 return run[:length]
-            if self.phase is FLOWS and b"\r" not in run:
+            if self.phase is FLOWS and run.find(b"\r") < 0:
                 return self._skim(run, length)
         return run
 
@@ -205,7 +205,8 @@ class Tap:
             self.owned.append(f"resp:{response.id}")
         self.model = response.model or self.model
         self.service_tier = response.service_tier or self.service_tier
-        self.usage = usage_of(response.usage) or self.usage
+        if len(response.usage) > len("null"):
+            self.usage = usage_of(response.usage) or self.usage
 
     def _keep_item(self, item: _Item) -> None:
         if item.id:

@@ -106,7 +106,7 @@ class Splice:
                 return
             if run:
                 self._write(run)
-        if wire.at_end:
+        if wire.at_end():
             self.last_run = self._stream.last_words()
             self._done.set_result(None)
 

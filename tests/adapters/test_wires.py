@@ -35,7 +35,7 @@ async def answered(wires: Wires, target: Target) -> Wire:
     """A connection that has served one request and is given back."""
     wire = await wires.connect(target, 5.0)
     head = await wire.ask(*ASKED)
-    assert (head.status, await wire.chunk(), wire.at_end) == (200, b"hi", True)
+    assert (head.status, await wire.chunk(), wire.at_end()) == (200, b"hi", True)
     wires.give_back(wire)
     return wire
 
@@ -67,9 +67,9 @@ async def test_one_that_said_more_than_it_was_asked_does_not() -> None:
         wires = Wires()
         wire = await answered(wires, target)
         spoken.set()
-        await until(lambda: not wire.keeps)
+        await until(lambda: not wire.keeps())
         assert wires.take(target) is None
-        assert not wire.is_open
+        assert not wire.is_open()
 
 
 async def test_one_that_was_closed_while_it_lay_idle_does_not() -> None:
@@ -80,7 +80,7 @@ async def test_one_that_was_closed_while_it_lay_idle_does_not() -> None:
     async with serving(serve) as target:
         wires = Wires()
         wire = await answered(wires, target)
-        await until(lambda: not wire.is_open)
+        await until(lambda: not wire.is_open())
         assert wires.take(target) is None
 
 
@@ -95,7 +95,7 @@ async def test_one_that_was_answered_before_it_was_heard_does_not() -> None:
         wires = Wires()
         wire = await wires.connect(target, 5.0)
         head = await wire.ask("POST", b"POST / HTTP/1.1\r\n\r\n", bytes(64 << 20), 5.0)
-        assert (head.status, wire.at_end, wire.is_writing) == (413, True, True)
+        assert (head.status, wire.at_end(), wire.is_writing()) == (413, True, True)
         wires.give_back(wire)
         assert wires.take(target) is None
 

@@ -36,7 +36,7 @@ def test_chunks_are_the_same_bytes_however_they_are_cut(
     head = OK + b"Transfer-Encoding: chunked\r\nX-Request-Id: r\r\n\r\n"
     reader, body = read(head + chunked(pieces, trailer), cuts)
     assert body == b"".join(pieces)
-    assert reader.done
+    assert reader.done()
     assert reader.keeps
     assert reader.head == Head(200, {"transfer-encoding": "chunked", "x-request-id": "r"})
 
@@ -59,7 +59,7 @@ def test_many_chunks_are_the_same_bytes_whatever_they_look_like(
     wire = chunked(pieces) if extended else plainly(pieces)
     reader, body = read(OK + b"transfer-encoding: chunked\r\n\r\n" + wire, cuts)
     assert body == b"".join(pieces)
-    assert reader.done
+    assert reader.done()
     assert reader.keeps
 
 
@@ -73,14 +73,14 @@ def test_chunks_come_byte_by_byte_as_well(pieces: list[bytes], most: int) -> Non
     wire = OK + b"transfer-encoding: chunked\r\n\r\n" + chunked(pieces)
     reader, body = read(wire, list(range(0, len(wire), most)))
     assert body == b"".join(pieces)
-    assert reader.done
+    assert reader.done()
 
 
 @given(st.binary(max_size=200), st.lists(st.integers(0, 500), max_size=12))
 def test_a_length_is_the_same_bytes_however_it_is_cut(body: bytes, cuts: list[int]) -> None:
     reader, came = read(OK + b"Content-Length: %d\r\n\r\n%b" % (len(body), body), cuts)
     assert came == body
-    assert reader.done
+    assert reader.done()
     assert reader.keeps
 
 
@@ -88,7 +88,7 @@ def test_a_length_is_the_same_bytes_however_it_is_cut(body: bytes, cuts: list[in
 def test_a_body_without_a_length_ends_with_the_connection(body: bytes, cuts: list[int]) -> None:
     reader, came = read(OK + b"\r\n" + body, cuts)
     assert came == body
-    assert not reader.done
+    assert not reader.done()
     assert reader.end()
     assert not reader.keeps
 
@@ -116,7 +116,7 @@ def test_answers_follow_each_other_on_one_connection() -> None:
         reader.begin("POST")
         assert reader.head is None
         assert reader.feed(OK + b"content-length: 1\r\n\r\n%d" % number) == b"%d" % number
-        assert reader.done
+        assert reader.done()
         assert reader.keeps
 
 
@@ -142,7 +142,7 @@ def test_interim_answers_are_passed_over() -> None:
     ],
 )
 def test_some_answers_have_no_body(head: bytes, method: str, done: bool) -> None:  # noqa: FBT001
-    assert read(head, method=method)[0].done is done
+    assert read(head, method=method)[0].done() is done
 
 
 @pytest.mark.parametrize(
@@ -162,7 +162,7 @@ def test_some_answers_have_no_body(head: bytes, method: str, done: bool) -> None
 )
 def test_when_a_connection_serves_again(head: bytes, keeps: bool) -> None:  # noqa: FBT001
     reader, _ = read(head)
-    assert reader.done
+    assert reader.done()
     assert reader.keeps is keeps
 
 
