@@ -201,7 +201,8 @@ class Reader:
 
         Raises: Problem (400, 410) for what the model is not, or no longer.
         """
-        asked = self.read(body.get("model"))
+        told_name = body.get("model")
+        asked = self.read(told_name)
         model = self.catalog.find(asked.name)
         name = asked.name if model.is_family else model.name
         _check_retired(model, name, self.real)
@@ -212,7 +213,7 @@ class Reader:
         _check_effort(model, name, told or asked.effort, "reasoning.effort" if told else "model")
         _check_modalities(model, name, body)
         served = name if model.is_family or not model.served else model.served
-        if served != body.get("model"):
+        if served != told_name:
             body.set("model", served)
         names = (name,) if name == asked.name else (name, asked.name)
         only = (Only(frozenset({asked.prefix}), "the model's prefix"),) if asked.prefix else ()

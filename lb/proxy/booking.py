@@ -110,7 +110,7 @@ class Booking:
             self._attempts,
             round(end.queue_s * 1000),
             round((end.first_byte_at - self.at) * 1000) if end.first_byte_at else None,
-            max(0, round((self.books.clock.now() - self.at) * 1000)),
+            max(0, round((end.at - self.at) * 1000)),
             end.outcome,
         )
         self._note(self.settled)
@@ -137,6 +137,7 @@ class End:
     """How a request ended: its outcome, and what only the delivery knows. Times in seconds."""
 
     outcome: Outcome
+    at: float  # unix seconds
     queue_s: float = 0.0
     first_byte_at: float = 0.0  # unix seconds, 0: nothing was written
 

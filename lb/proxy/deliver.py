@@ -7,25 +7,24 @@ silence, never in a repeat.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import TypeVar
 
 from attrs import define, field
 
-from lb.core import events, sse
 from lb.core.call import Call
 from lb.core.error_names import spoken
 from lb.core.errors import Blame, Problem
 from lb.core.ledger import Outcome
-from lb.core.pool_usage import pooled, rate_limits_event
 from lb.core.tap import ENDED
 from lb.core.upstreams.dialect import RESPONSES
-from lb.core.upstreams.signals import windows_of_event
 from lb.proxy.attempt import Opened
 from lb.proxy.booking import End, ended_by, ended_with
 from lb.proxy.dispatch import Dispatch
 from lb.proxy.drain import Behind, Drain
 from lb.proxy.hunt import Hunt
 from lb.proxy.pulse import Pulse
+from lb.proxy.readings import measured
 from lb.proxy.replies import Reply
 from lb.proxy.said import headers_of
 from lb.proxy.sinks import Sink, voiced
@@ -38,7 +37,8 @@ T = TypeVar("T")
 class Delivery:
     """One request on its way back, and what is said of it in the log. Times in unix seconds.
 
-    ``on_settled`` hears once, however it ends, how many tokens it used and what they cost (uusd);
+    ``on_settled`` hears once, however it ends, how many tokens it used, what they cost
+    (uusd, 0 where nobody knows), and when;
     ``limits`` are the headers that tell what is left of the client's, where it has any.
     """
 
@@ -53,8 +53,9 @@ class Delivery:
     opened: Opened | None = None
     outcome: str = ""
     first_byte_at: float = 0.0
+    overhead_s: float = 0.0  # our own share of the time until then: no upstream's, no waiting
     stopped: Problem | None = None
-    on_settled: Callable[[int, int | None], None] | None = None
+    on_settled: Callable[[int, int, float], None] | None = None
     limits: Callable[[float], Mapping[str, str]] | None = None
     task: asyncio.Task[object] | None = None
     _drains: bool = False
@@ -75,7 +76,7 @@ class Delivery:
         try:
             opened = self.opened = await self._open()
             self.outcome = opened.tap.outcome
-            self.first_byte_at = self.dispatch.clock.now()
+            self._begins()
             self._book(ended_with(opened.tap))
             content_type, body = "application/json", opened.head
             if self.call.path == RESPONSES:
@@ -114,8 +115,8 @@ class Delivery:
             return
         self._forget_request()
         await pulse.settled()
+        self._begins()
         await sink.start(headers_of(self, opened))
-        self.first_byte_at = self.dispatch.clock.now()
         try:
             last_run = await self._unless_stopped(self._runs(opened, sink, pulse))
         except Problem as problem:
@@ -128,6 +129,12 @@ class Delivery:
             self.outcome = opened.tap.outcome
             self._book(ended_with(opened.tap))
             await sink.end(last_run)
+
+    def _begins(self) -> None:
+        """The first byte is about to leave."""
+        now, hunt = self.dispatch.clock.now(), self.hunt
+        self.first_byte_at = now
+        self.overhead_s = max(0.0, now - self.received_at - hunt.upstream_s - hunt.waited_s)
 
     def _forget_request(self) -> None:
         """Content has begun, so the request is not sent again: forget what it said.
@@ -189,18 +196,18 @@ class Delivery:
 
         Raises: Problem when it breaks off.
         """
-        run, stream = self._measured(opened, opened.head), opened.stream
+        run, stream = measured(self.dispatch, opened, opened.head), opened.stream
         opened.head = b""
         if stream is None or stream.ended:
             return run
         await self._write(sink, pulse, run)
         run = b""  # a stream may stand for long
-        splice = spliced(stream, sink, lambda told: self._measured(opened, told))
+        splice = spliced(stream, sink, partial(measured, self.dispatch, opened))
         if splice is not None:
             await splice.run(pulse)
             return splice.last_run
         while True:
-            run = self._measured(opened, await stream.next())
+            run = measured(self.dispatch, opened, await stream.next())
             if stream.ended:
                 return run
             await self._write(sink, pulse, run)
@@ -224,35 +231,20 @@ class Delivery:
         if event is not None and problem.blame is not Blame.TOKEN:
             self.dispatch.learn(event)
 
-    def _measured(self, opened: Opened, run: bytes) -> bytes:
-        """Learn what the stream said of the account's quota; the client hears of the pool's."""
-        if not opened.tap.readings:
-            return run
-        readings, opened.tap.readings = opened.tap.readings, []
-        now, account = self.dispatch.clock.now(), opened.attempt.slot.id
-        for reading in readings:
-            if windows := windows_of_event(reading, now):
-                self.dispatch.learn(events.Measured(account, now, windows))
-        told = rate_limits_event(pooled(self.dispatch.pool.enabled(), now), now)
-        name = "codex.rate_limits"
-        return b"".join(
-            sse.write(name, told) if sse.read(frame)[1] in readings else frame
-            for frame in sse.frames(run)
-        )
-
     def _book(self, outcome: Outcome) -> None:
         """Write the one row of this request, before the client sees its end; once only."""
         if self.hunt.booking.settled is not None:
             return
         attempts = self.hunt.attempts
         last = self.opened.attempt if self.opened else attempts[-1] if attempts else None
-        end = End(outcome, self.hunt.waited_s, self.first_byte_at)
+        now = self.dispatch.clock.now()
+        end = End(outcome, now, self.hunt.waited_s, self.first_byte_at)
         settled = self.hunt.booking.settle(end, last, answers=self.opened is not None)
         if self.on_settled is not None:
             used = settled.tokens
-            self.on_settled(used.input + used.output, settled.cost_uusd)
+            self.on_settled(used.input + used.output, settled.cost_uusd or 0, now)
         if self.opened is not None:
-            self._pin(self.opened)
+            self._pin(self.opened, now)
 
     async def _settle(self) -> None:
         """On leaving, however it ends: let go of upstream, give the place back, book the use."""
@@ -283,12 +275,12 @@ class Delivery:
         else:
             await opened.close()
 
-    def _pin(self, opened: Opened) -> None:
+    def _pin(self, opened: Opened, now: float) -> None:
         """Remember who holds the state the answer left behind.
 
         Before the client sees the end: it may go on from it at once.
         """
-        slot, now = opened.attempt.slot, self.dispatch.clock.now()
+        slot = opened.attempt.slot
         names = list(opened.tap.owned)
         if state := opened.answer.headers.get("x-codex-turn-state"):
             names.append(f"turn:{state}")

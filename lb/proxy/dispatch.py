@@ -86,7 +86,7 @@ class Dispatch:
         self._refuse_the_impossible(hunt.call.ask)
         while True:
             slot = await self._slot(hunt)
-            attempt = new_attempt(slot, self.clock.now())
+            attempt = new_attempt(slot, hunt.notes[-1].at)
             hunt.attempts.append(attempt)
             hunt.booking.attempted(attempt)
             if hunt.trace is not None:
@@ -126,7 +126,7 @@ class Dispatch:
             self.learn(events.Measured(slot.id, now, windows))
 
     def _succeeded(self, hunt: Hunt, opened: Opened) -> None:
-        attempt, now = opened.attempt, self.clock.now()
+        attempt, now = opened.attempt, opened.attempt.began_at
         attempt.outcome = "ok"
         attempt.slot.load.saw(max(0.0, attempt.began_at - attempt.at), now)
         self.learn(events.Succeeded(attempt.slot.id, attempt.at))

@@ -17,7 +17,6 @@ from lb.core.events import Event
 from lb.core.plans import UUSD
 from lb.proxy.attempt import Opened
 from lb.proxy.deliver import Delivery
-from lb.proxy.said import overhead_s
 
 if TYPE_CHECKING:
     from prometheus_client import Metric
@@ -183,9 +182,9 @@ class Metrics:
         if settled is None:
             before = delivery.on_settled
 
-            def booked(tokens: int, cost_uusd: int | None) -> None:
+            def booked(tokens: int, cost_uusd: int, now: float) -> None:
                 if before is not None:
-                    before(tokens, cost_uusd)
+                    before(tokens, cost_uusd, now)
                 self._used(delivery, whose)
 
             delivery.on_settled = booked
@@ -217,7 +216,7 @@ class Metrics:
         attempt, hunt = opened.attempt, delivery.hunt
         if delivery.first_byte_at:
             self.content.saw(whose[:1], max(0.0, attempt.began_at - delivery.received_at))
-            self.overhead.saw((), overhead_s(delivery, delivery.first_byte_at))
+            self.overhead.saw((), delivery.overhead_s)
         self.upstream.saw(whose[1:2], max(0.0, attempt.began_at - attempt.at))
         if hunt.waited_s:
             self.queue.saw((), hunt.waited_s)

@@ -22,6 +22,7 @@ class Delivered(Protocol):
     opened: Opened | None
     received_at: float
     first_byte_at: float
+    overhead_s: float
     outcome: str
     tell_account: bool
     limits: Callable[[float], Mapping[str, str]] | None
@@ -30,9 +31,9 @@ class Delivered(Protocol):
 def headers_of(delivery: Delivered, opened: Opened) -> dict[str, str]:
     """What the client is told of an answer that has begun."""
     told = {"x-request-id": delivery.call.request_id}
-    attempt, now = opened.attempt, delivery.dispatch.clock.now()
+    attempt, now = opened.attempt, delivery.first_byte_at
     told["x-lb-attempts"] = str(len(delivery.hunt.attempts))
-    told["x-lb-overhead-ms"] = str(ms(overhead_s(delivery, now)))
+    told["x-lb-overhead-ms"] = str(ms(delivery.overhead_s))
     if delivery.tell_account:
         told["x-lb-account"] = attempt.slot.id
     if attempt.upstream_request_id:
@@ -55,11 +56,6 @@ def ms(seconds: float) -> float:
     return int(seconds * 100_000 + 0.5) / 100
 
 
-def overhead_s(delivery: Delivered, now: float) -> float:
-    """Our own share of the time until ``now``: all but the upstream's and the waiting."""
-    return max(0.0, now - delivery.received_at - delivery.hunt.upstream_s - delivery.hunt.waited_s)
-
-
 def line_of(delivery: Delivered) -> dict[str, object]:
     """What the log says of it: who asked, who answered, how long it took, what it used."""
     hunt, opened = delivery.hunt, delivery.opened
@@ -79,7 +75,7 @@ def line_of(delivery: Delivered) -> dict[str, object]:
     }
     if delivery.first_byte_at:
         told["ttfb_ms"] = ms(delivery.first_byte_at - delivery.received_at)
-        told["overhead_ms"] = ms(overhead_s(delivery, delivery.first_byte_at))
+        told["overhead_ms"] = ms(delivery.overhead_s)
     if used is not None:
         told["input_tokens"] = used.input_tokens
         told["cached_tokens"] = used.cached_tokens

@@ -17,7 +17,7 @@ from lb.core.notes import Note, opinions, why
 from lb.proxy.attempt import Attempt
 from lb.proxy.booking import ended_by
 from lb.proxy.deliver import Delivery
-from lb.proxy.said import ms, overhead_s
+from lb.proxy.said import ms
 
 MOST_TIMELINES = 2000
 LONGEST_ID = 200  # characters: the client's own, or the upstream's
@@ -156,8 +156,6 @@ def timeline_of(
 ) -> Timeline:
     """What is kept of a request: nothing of its body, nothing of its answer."""
     call, hunt = delivery.call, delivery.hunt
-    first = delivery.first_byte_at
-    ours_s = overhead_s(delivery, first) if first else None
     said = problem.message if problem is not None else ""
     booking = hunt.booking
     return Timeline(
@@ -170,7 +168,7 @@ def timeline_of(
         bool(call.lane),
         status,
         said[:1000],
-        None if ours_s is None else ms(ours_s),
+        ms(delivery.overhead_s) if delivery.first_byte_at else None,
         tuple(call.body.rules),
         tuple(map(_tried, hunt.attempts, hunt.notes)),
     )

@@ -14,7 +14,7 @@ from lb.core.errors import Problem
 from lb.proxy.attempt import Attempt
 from lb.proxy.deliver import Delivery
 from lb.proxy.gateway import Gateway
-from lb.proxy.said import ms, overhead_s
+from lb.proxy.said import ms
 
 _CONTEXT = TraceContextTextMapPropagator()
 _GOOD = frozenset({"completed", "incomplete"})
@@ -120,8 +120,7 @@ def _tell_request(delivery: Delivery, span: Span, status: int, problem: Problem 
     span.set_attribute("lb.attempts", len(hunt.attempts))
     span.set_attribute("lb.queue_ms", ms(hunt.waited_s))
     if delivery.first_byte_at:
-        overhead_ms = ms(overhead_s(delivery, delivery.first_byte_at))
-        span.set_attribute("lb.overhead_ms", overhead_ms)
+        span.set_attribute("lb.overhead_ms", ms(delivery.overhead_s))
     if opened is not None:
         span.set_attribute("lb.account", opened.attempt.slot.id)
         if opened.tap.model:

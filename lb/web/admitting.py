@@ -24,7 +24,7 @@ def admitted(
     """
     place = reserved(client, call, size, gateway)
     delivery = gateway.delivery(call, received_at)
-    delivery.on_settled = lambda tokens, uusd: place.settle(tokens, uusd or 0, gateway.clock.now())
+    delivery.on_settled = place.settle
     if client.plan.has_limits:
         delivery.limits = partial(headers, client.meter)
     return delivery
