@@ -6,7 +6,7 @@ import sys
 import time
 from pathlib import Path
 
-from bench import compare, hot, processes
+from bench import compare, counted, hot, processes
 from bench.contenders import ROOT
 from bench.parts import PARTS
 from bench.rig import Rig
@@ -14,11 +14,10 @@ from bench.tables import Table
 
 
 def main(words: list[str]) -> int:
-    """Measure and print; ``profile`` or ``compare`` as the first word does that instead."""
-    if words[:1] == ["profile"]:
-        return hot.main(words[1:])
-    if words[:1] == ["compare"]:
-        return compare.main(words[1:])
+    """Measure and print; ``profile``, ``compare`` or ``count`` as the first word does that."""
+    others = {"profile": hot.main, "compare": compare.main, "count": counted.main}
+    if words and words[0] in others:
+        return others[words[0]](words[1:])
     told = _arguments().parse_args(words)
     began = time.monotonic()
     print(f"{processes.machine()}, Python {platform.python_version()}", flush=True)
