@@ -6,7 +6,8 @@ came; only what is asked for by ``get`` is parsed, and only what is ``set`` is w
 
 import re
 from codecs import getincrementaldecoder
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import msgspec
 from msgspec import Raw
@@ -14,6 +15,7 @@ from msgspec import Raw
 from lb.core.errors import Problem, bad_request
 from lb.core.remembered import Remembered
 
+T = TypeVar("T")
 Source = bytes | bytearray
 """A body as it was received; a large one is what was read into, not a copy, and never changed."""
 _FIELDS = msgspec.json.Decoder(dict[str, Raw])
@@ -42,6 +44,7 @@ class Body:
         "_escapes",
         "_fields",
         "_heads",
+        "_looks",
         "_marks",
         "_opaque",
         "_source",
@@ -57,6 +60,7 @@ class Body:
         self._opaque = False
         self._escapes = True  # there may be some
         self._heads: dict[str, int] | None = None
+        self._looks: dict[str, Any] = {}
         self._marks: dict[bytes, bool] = {}  # by their text: a pattern is hashed anew each time
         self.changed: list[str] = []
         self.altered: list[str] = []
@@ -158,6 +162,14 @@ class Body:
         self._cache[name] = value
         return value
 
+    def seen(self, name: str, look: "Callable[[bytes], T]") -> T:
+        """What ``look`` sees in the JSON text of a field, kept: each field has one look."""
+        value = self._looks.get(name, _MISSING)
+        if value is _MISSING:
+            value = self._looks[name] = look(self.raw(name))
+        told: T = value
+        return told
+
     def set(self, name: str, value: Any, *, told: bool = True) -> None:
         """Write a field anew; ``told`` whether the client hears of it in ``x-lb-changed``."""
         self._fields[name] = msgspec.json.encode(value)
@@ -189,7 +201,7 @@ class Body:
     def let_go(self) -> None:
         """Forget the text: nobody asks for it any more. What was changed stays."""
         self._source, self._fields, self._heads = None, {}, None
-        self._cache, self._marks = {}, {}
+        self._cache, self._looks, self._marks = {}, {}, {}
 
     def render(self) -> Source:
         """The JSON text: fields that were not set, byte for byte.
@@ -214,6 +226,7 @@ class Body:
         self._source = self._heads = None
         self._escapes = True
         self._marks.clear()
+        self._looks.pop(name, None)
         self.altered.append(name)
         if told and name not in self.changed:
             self.changed.append(name)

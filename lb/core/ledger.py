@@ -7,7 +7,7 @@ crash between two of them, changes no row. A request that was admitted and never
 ``interrupted``, its attempts kept.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
 import msgspec
@@ -125,9 +125,9 @@ _decoder: msgspec.json.Decoder[Fact] = msgspec.json.Decoder(Fact)
 _encoder = msgspec.json.Encoder()
 
 
-def line_of(fact: Fact) -> bytes:
-    """The fact as one line, without its newline."""
-    return _encoder.encode(fact)
+def lines_of(facts: Sequence[Fact]) -> bytes:
+    """Facts as lines, each with its newline."""
+    return _encoder.encode_lines(facts)
 
 
 def fact_of(line: bytes) -> Fact | None:

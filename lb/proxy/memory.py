@@ -21,7 +21,7 @@ from lb.adapters.stores import Store, StoreAway, open_store
 from lb.config import Config
 from lb.core.book import DAY_S, Book, day_of
 from lb.core.events import Event, Succeeded
-from lb.core.ledger import Admitted, Fact, Settled, line_of
+from lb.core.ledger import Admitted, Fact, Settled, lines_of
 from lb.core.memory import event_of_data, event_to_data, restore, standing
 from lb.core.pool import Pool
 from lb.core.reports import Query
@@ -134,7 +134,7 @@ class Memory:
         A request that is let in while the journal is full goes on without a row, and is counted.
         """
         first, last = facts[0], facts[-1]
-        lines = b"".join([line_of(fact) + b"\n" for fact in facts])
+        lines = lines_of(facts)
         if isinstance(first, Admitted):
             if self.journal.is_full or not self._append(lines):
                 self._drop(first)

@@ -18,7 +18,7 @@ from lb.core.ledger import (
     Usage,
     estimated,
     fact_of,
-    line_of,
+    lines_of,
     together,
     told,
 )
@@ -47,8 +47,8 @@ def story(name: str = "r") -> list[Fact]:
 
 def test_a_fact_is_one_line_and_comes_back() -> None:
     for fact in story():
-        line = line_of(fact)
-        assert b"\n" not in line
+        line = lines_of((fact,))
+        assert line.find(b"\n") == len(line) - 1
         assert len(line) < 140
         assert fact_of(line) == fact
 

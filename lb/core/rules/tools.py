@@ -58,7 +58,7 @@ _UNREADABLE = _Look(typed=False)
 
 def tools_have_types(body: Body) -> None:
     """Each tool is an object that names its ``type``."""
-    if _look(body).typed:
+    if body.seen("tools", _look).typed:
         return
     elements_are((OBJECT,), "tools", body)
     for at, tool in enumerate(body.get("tools")):
@@ -70,7 +70,7 @@ def tools_have_types(body: Body) -> None:
 
 def tools_are_native(body: Body) -> None:
     """Chat's ``{type, function: {...}}`` -> ``{type, ...}``; ``web_search_preview`` is renamed."""
-    if _look(body).foreign:
+    if body.seen("tools", _look).foreign:
         tools = body.get("tools")
         native = [_native(tool, f"tools[{at}]") for at, tool in enumerate(tools)]
         if native != tools:
@@ -102,13 +102,12 @@ def include_is_known(body: Body) -> None:
 
 def types_of(body: Body) -> frozenset[str]:
     """The types of the tools a (checked) body has."""
-    return _look(body).types
+    return body.seen("tools", _look).types
 
 
-def _look(body: Body) -> _Look:
+def _look(text: bytes) -> _Look:
     """A client sends the same tools with every turn: short ones are known again by their text."""
-    text = body.raw("tools")
-    return _seen[text] if len(text) <= LONGEST_KEPT else _looked_at(text)
+    return _known[text] if len(text) <= LONGEST_KEPT else _looked_at(text)
 
 
 def _looked_at(text: bytes) -> _Look:
@@ -121,7 +120,7 @@ def _looked_at(text: bytes) -> _Look:
     return _Look(types, typed, any(_is_foreign(head) for head in heads))
 
 
-_seen = Remembered(_looked_at, 256)
+_known = Remembered(_looked_at, 256)
 
 
 def _is_foreign(head: _Head) -> bool:
