@@ -1,5 +1,6 @@
 """Facts fold into rows: whatever is read twice, cut, or never ended."""
 
+import gc
 from typing import Any
 
 import pytest
@@ -51,6 +52,15 @@ def test_a_fact_is_one_line_and_comes_back() -> None:
         assert line.find(b"\n") == len(line) - 1
         assert len(line) < 140
         assert fact_of(line) == fact
+
+
+def test_lines_leave_nothing_behind() -> None:
+    gc.collect()
+    before = len(gc.get_objects())
+    for _ in range(500):
+        lines_of(tuple(story()))
+    gc.collect()
+    assert len(gc.get_objects()) < before + 100
 
 
 @pytest.mark.parametrize("line", [b"", b"[", b"[1]", b'["settled","r"]', b"{}", b"\xff", b"null"])
