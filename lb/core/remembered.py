@@ -1,6 +1,6 @@
 """What a function of a key gives, remembered: a dict that asks for what it does not have.
 
-Where a request asks a dozen times, ``functools.lru_cache`` costs six times such a look, for an
+Where a request asks a dozen times, ``functools.lru_cache`` costs twice such a look, for an
 order of use that nobody needs: the few keys that come all the time are soon back.
 """
 

@@ -116,6 +116,20 @@ def test_field_names_nobody_knows_are_not_remembered() -> None:
     assert len(_about) <= before + 1
 
 
+@pytest.mark.parametrize("field", ["tools", "messages", "text", "tool_choice", "metadata"])
+def test_what_is_nested_almost_too_deeply_is_refused_or_taken(field: str) -> None:
+    """Parsing passes it over; a rule that looks into it stands a few calls further down."""
+    for depth in range(900, 1010):
+        nested = b"[" * depth + b"]" * depth
+        value = b'{"type":"function","role":"user","parameters":%b}' % nested
+        value = value if field in {"text", "tool_choice", "metadata"} else b"[%b]" % value
+        other = b'"input":"hi",' if field != "messages" else b""
+        try:
+            prepare(Body.parse(b'{"model":"m",%b"%b":%b}' % (other, field.encode(), value)))
+        except Problem as problem:
+            assert problem.status == 400  # noqa: PT017  # either is fine, a crash is not
+
+
 def test_each_rule_says_what_it_does() -> None:
     assert len(set(RULES)) == len(RULES)
     assert all(rule.__doc__ for rule in RULES)

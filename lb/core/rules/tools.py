@@ -6,6 +6,7 @@ import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
 from lb.core.body import Body
+from lb.core.errors import bad_request
 from lb.core.remembered import Remembered
 from lb.core.rules.complaints import invalid_value, missing
 from lb.core.rules.shapes import OBJECT, elements_are, expect
@@ -106,7 +107,10 @@ def types_of(body: Body) -> frozenset[str]:
 
 
 def _look(text: bytes) -> _Look:
-    """A client sends the same tools with every turn: short ones are known again by their text."""
+    """A client sends the same tools with every turn: short ones are known again by their text.
+
+    Raises: Problem (400) for what is nested too deeply.
+    """
     return _known[text] if len(text) <= LONGEST_KEPT else _looked_at(text)
 
 
@@ -115,6 +119,10 @@ def _looked_at(text: bytes) -> _Look:
         heads = (_HEADS.decode(text) or []) if text else []
     except (msgspec.DecodeError, UnicodeDecodeError):
         return _UNREADABLE
+    except RecursionError:
+        raise bad_request(
+            "'tools' could not be decoded: it is nested too deeply.", "tools"
+        ) from None
     types = frozenset([str(head.type) for head in heads])
     typed = all(head.type is not UNSET for head in heads)
     return _Look(types, typed, any(_is_foreign(head) for head in heads))
