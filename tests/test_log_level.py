@@ -109,3 +109,26 @@ async def test_a_hostile_request_is_one_line_without_its_body(
     assert line["model"] == r'x"\r\nforged {"event": "forged"}\x1b[2J\u2028\u202e'
     for hidden in ("a prompt nobody", "planted", "Hello from", "\x1b"):
         assert hidden not in text
+
+
+@pytest.mark.parametrize("codex", [False, True])
+async def test_what_looks_like_a_secret_is_stars_wherever_a_client_puts_it(
+    codex: bool,  # noqa: FBT001
+    stream: io.BytesIO,
+    upstream: Upstream,
+    proxy: Proxy,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("lb.web.middlewares._log", structlog.get_logger())  # cached: another's
+    server = await proxy(pool({"a": upstream.url}))
+    headers = {"x-client-request-id": "sk-planted-id"}
+    headers |= {"originator": "codex_cli_rs", "User-Agent": "codex_cli_rs/0.1"} if codex else {}
+    async with aiohttp.ClientSession(headers=headers) as session:
+        for number in range(4):  # a line that was seen is not looked at so closely again
+            body = asking(stream=number % 2 == 0) | {"model": "sk-planted-model"}
+            async with session.post(f"{server.url}/v1/responses", json=body) as response:
+                await response.read()
+    await until(lambda: stream.getvalue().count(b'"event":"request"') == 4)
+    text = stream.getvalue().decode()
+    assert text.count('"model":"sk-***"') == 4
+    assert "planted" not in text

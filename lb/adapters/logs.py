@@ -17,6 +17,8 @@ import msgspec
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
+from lb.core.remembered import Remembered
+
 LONGEST_TEXT = 2_000  # characters of one value
 LONGEST_TRACEBACK = 8_000  # characters; the end is kept, it names the fault
 LARGEST_NUMBER = 2**63 - 1  # beyond it readers of JSON differ
@@ -89,18 +91,28 @@ def set_up(mode: str = "auto", level: str = "info", stream: BinaryIO | None = No
     logging.getLogger("bm25s").disabled = True  # sets its own level to debug when imported
 
 
-def request(told: dict[str, Any]) -> None:
+def request(told: dict[str, Any], texts: tuple[str, ...] | None = None) -> None:
     """The one line of a request, at level info: what structlog would write, by a shorter way.
 
-    It is a fifth of the time, on a line that every request pays for; ``told`` is taken over, and
-    the line leaves with the next ``flush``.
+    It is a tenth of the time, on a line that every request pays for; ``told`` is taken over, and
+    the line leaves with the next ``flush``. ``texts``, where they are named, are all of its texts
+    that are not lb's own: the same ones again need no second look.
     """
     out = Levelled.straight
     if out is None or not structlog.is_configured():
         structlog.get_logger().info("request", **told)
     elif LEVELS[Levelled.level] <= LEVELS["info"]:
         told["event"], told["level"], told["timestamp"] = "request", "info", _timestamp(time.time())
-        out.write(_as_json(None, "info", told) + b"\n")
+        out.write(_line_of(told, texts) + b"\n")
+
+
+def _line_of(told: dict[str, Any], texts: tuple[str, ...] | None) -> bytes:
+    try:
+        if texts is not None and _harmless[texts]:
+            return _encode(told)
+    except UnicodeEncodeError:
+        pass  # a lone surrogate: it is cleaned
+    return _as_json(None, "info", told)
 
 
 def flush() -> None:
@@ -177,21 +189,26 @@ def _escape(found: re.Match[str]) -> str:
 def _as_json(logger: WrappedLogger, name: str, event: EventDict) -> bytes:
     """One line of JSON. Most need no cleaning, which is seen faster in the line than in parts."""
     try:
-        line = msgspec.json.encode(event, enc_hook=str)
+        line = _encode(event)
     except (UnicodeEncodeError, TypeError, OverflowError):
         line = b""
-    short = 0 < len(line) <= LONGEST_TEXT and "exception" not in event
-    if short and line.isascii() and not _is_suspect(line.decode().lower()):
+    if "exception" not in event and _is_harmless(line):
         return line
-    return msgspec.json.encode(cleaned(logger, name, event), enc_hook=str)
+    return _encode(cleaned(logger, name, event))
 
 
-def _is_suspect(small: str) -> bool:
-    """Whether a line, in small letters, may have to be cleaned; says yes rather too often.
+_encode = msgspec.json.Encoder(enc_hook=str).encode
+
+
+def _is_harmless(line: bytes) -> bool:
+    """Whether a JSON text needs no cleaning; says no rather too often.
 
     As text: to look for bytes in bytes, Python first makes an error, and drops it.
     """
-    return (
+    if not (0 < len(line) <= LONGEST_TEXT and line.isascii()):
+        return False
+    small = line.decode().lower()
+    return not (
         "sk-" in small
         or "rt_" in small
         or "eyj" in small
@@ -202,6 +219,9 @@ def _is_suspect(small: str) -> bool:
         or r"\n" in small
         or "\x7f" in small
     )
+
+
+_harmless: Remembered[tuple[str, ...], bool] = Remembered(lambda t: _is_harmless(_encode(t)), 256)
 
 
 def _for_people(*, colors: bool) -> Processor:

@@ -82,3 +82,15 @@ def line_of(delivery: Delivered) -> dict[str, object]:
         told["output_tokens"] = used.output_tokens
         told["reasoning_tokens"] = used.reasoning_tokens
     return told
+
+
+def texts_of(delivery: Delivered) -> tuple[str, ...] | None:
+    """The texts of its line that are not lb's own; None where it went another than the usual way.
+
+    Codex names its own requests, and what failed is told in an upstream's words.
+    """
+    attempts, call = delivery.hunt.attempts, delivery.call
+    if delivery.opened is None or len(attempts) != 1 or call.codex:
+        return None
+    account, outcome = attempts[0].slot.id, attempts[0].outcome
+    return call.ask.client, delivery.hunt.call.ask.model, account, outcome, delivery.outcome

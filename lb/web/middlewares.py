@@ -10,7 +10,7 @@ from lb.adapters import ids, logs
 from lb.core.error_names import spoken
 from lb.core.errors import Blame, Problem
 from lb.proxy.deliver import Delivery
-from lb.proxy.said import line_of, ms
+from lb.proxy.said import line_of, ms, texts_of
 from lb.web.keys import CLIENT, DELIVERY, GATEWAY, REQUEST_ID
 from lb.web.reading import is_unread
 
@@ -101,14 +101,17 @@ def _tell(
         "status": status,
         "total_ms": ms(total_s),
     }
+    texts = None
     if delivery is not None:
         told |= line_of(delivery)
+        texts = texts_of(delivery)
     elif client := request.get(CLIENT):
         told["client"] = client.name
     if problem is not None:
         told["outcome"] = problem.code or problem.type
         told["problem"] = problem.message
-    logs.request(told)
+        texts = None
+    logs.request(told, texts and (request.method, request.path, *texts))
     for hear in request.app[GATEWAY].on_ended:
         hear(delivery, status, problem, total_s)
 
