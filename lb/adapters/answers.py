@@ -10,7 +10,7 @@ from lb.adapters.faults import problem_of
 from lb.adapters.wire import Wire
 from lb.adapters.wires import Wires
 from lb.core.errors import broken
-from lb.core.http1 import Garbled, Head
+from lb.core.http1_head import Garbled, Head
 
 LONGEST_ERROR_BYTES = 1 << 20
 LONGEST_ANSWER_BYTES = 256 << 20  # an answer in one piece; images make them large

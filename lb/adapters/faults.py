@@ -10,7 +10,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from lb.adapters.wire import CutError, HungUpError
 from lb.adapters.wires import ConnectError
 from lb.core.errors import Blame, Problem
-from lb.core.http1 import Garbled
+from lb.core.http1_head import Garbled
 
 
 def origin_of(url: str) -> str:

@@ -23,7 +23,8 @@ from lb.adapters.wires import (
 from lb.core.account import Account
 from lb.core.body import Source
 from lb.core.call import Outgoing
-from lb.core.http1 import HEAD_BYTES, Garbled, Head
+from lb.core.http1 import HEAD_BYTES
+from lb.core.http1_head import Garbled, Head
 
 _FOREIGN = (aiohttp.ClientError, HttpProcessingError, Garbled, OSError, TimeoutError, ValueError)
 

@@ -11,7 +11,8 @@ from typing import cast
 from attrs import frozen
 
 from lb.core.body import Source
-from lb.core.http1 import Garbled, Head, Reader
+from lb.core.http1 import Reader
+from lb.core.http1_head import Garbled, Head
 
 READ_BYTES = 256 << 10
 INLINE_BODY_BYTES = 16 << 10  # a small body leaves in one write with its head

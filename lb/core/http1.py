@@ -8,8 +8,7 @@ of many small events is not taken apart in calls. Sources: RFC 9112 (2.2, 5, 6, 
 import re
 from enum import Enum
 
-from attrs import define
-
+from lb.core.http1_head import Garbled, Head, blank_in, keeps, read
 from lb.core.remembered import Remembered
 
 HEAD_BYTES = 64 << 10
@@ -17,17 +16,9 @@ MANY_BYTES = 1 << 10  # of chunks at once, from which on they are parted in one 
 LINE_BYTES = 4 << 10  # of a chunk's size with its extensions; they have no use here
 TRAILER_BYTES = 16 << 10
 MOST_INTERIM = 16  # heads of 1xx before the answer's own
-LONGEST_KEPT = 256  # characters of a line that is remembered: an upstream chooses them
 _BODILESS = frozenset({204, 304})
-_STATUS = re.compile(r"HTTP/1\.([01]) ([1-9][0-9]{2})(?: [^\n]*)?")
-_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
-_BLANK = re.compile(rb"\n\r?\n")
 _BETWEEN = re.compile(rb"\r\n([0-9A-Fa-f]{1,15})\r\n")
 _SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\n]*)?\r?\n")
-
-
-class Garbled(Exception):  # noqa: N818  # the house's word
-    """What came is no HTTP/1.1."""
 
 
 class Part(Enum):
@@ -43,14 +34,6 @@ class Part(Enum):
 
 _HEAD, _LENGTH, _CHUNKS, _TRAILER, _CLOSE, _DONE = Part
 """By names of their own: Python 3.11 looks a member of an Enum up in a dozen steps."""
-
-
-@define
-class Head:
-    """The head of an answer; ``headers`` lower-case, of two with one name the last."""
-
-    status: int
-    headers: dict[str, str]
 
 
 class Reader:
@@ -109,24 +92,23 @@ class Reader:
     def _begun(self, data: bytes) -> bytes:
         start = max(0, len(self._rest) - 3)
         data = self._rest + data if self._rest else data
-        blank = _BLANK.search(data, start)
-        if (blank.end() if blank else len(data)) > HEAD_BYTES:
+        blank, end = blank_in(data, start)
+        if (end or len(data)) > HEAD_BYTES:
             raise Garbled("a head that does not end")
-        if blank is None:
+        if not end:
             self._rest = data
             return b""
         self._rest = b""
-        version, head = _read(data[: blank.start()])
+        version, head = read(data[:blank])
         if 100 <= head.status < 200:  # the answer itself is still to come
             self._interim += 1
             if head.status == 101 or self._interim > MOST_INTERIM:
                 raise Garbled("another protocol, or no answer but promises of one")
-            return self._begun(data[blank.end() :])
+            return self._begun(data[end:])
         self.head = head
-        self.keeps = _keeps(version, head.headers)
+        self.keeps = keeps(version, head.headers)
         self._frame(head)
-        rest = data[blank.end() :]
-        return self.feed(rest) if rest else b""
+        return self.feed(data[end:]) if end < len(data) else b""
 
     def _frame(self, head: Head) -> None:
         """How the body ends. Source: RFC 9112, 6.3."""
@@ -216,14 +198,14 @@ class Reader:
     def _trailer(self, data: bytes) -> None:
         """Fields after the last chunk, up to a blank line: nobody here wants them."""
         data = self._rest + data
-        blank = _BLANK.search(data)
-        if blank is None:
+        _, end = blank_in(data, 0)
+        if not end:
             if len(data) > TRAILER_BYTES:
                 raise Garbled("a trailer that does not end")
             self._rest = data
             return
         self._rest, self._part = b"", _DONE
-        if blank.end() < len(data):
+        if end < len(data):
             self.keeps = False  # more than was asked for
 
 
@@ -249,49 +231,3 @@ def _many(data: bytes, at: int, pieces: list[bytes]) -> int:
 
 _lengths: Remembered[bytes, int] = Remembered(lambda size: int(size, 16), 2048)
 _BEGUN = re.compile(rb"[0-9A-Fa-f]{1,15}[ \t]*(?:\r|;[^\n]*)?")
-
-
-def _read(text: bytes) -> tuple[str, Head]:
-    """The minor version, and the head. Raises: Garbled."""
-    first, *lines = text.decode("utf-8", "surrogateescape").split("\n")
-    status = _STATUS.fullmatch(first.removesuffix("\r"))
-    if status is None:
-        raise Garbled("a status line that is none")
-    headers: dict[str, str] = {}
-    name = ""
-    for line in lines:
-        if line[0] in " \t" and name:
-            headers[name] += " " + _parted(f"{name}:{line}")[1]
-            continue
-        name, value = _fields[line] if len(line) <= LONGEST_KEPT else _parted(line)
-        if name in _ONCE and headers.get(name, value) != value:
-            raise Garbled(f"two headers {name}")
-        headers[name] = value
-    return status[1], Head(int(status[2]), headers)
-
-
-def _parted(line: str) -> tuple[str, str]:
-    """Name and value of a header. Raises: Garbled."""
-    key, colon, value = line.partition(":")
-    if not colon or not _NAME.fullmatch(key):
-        raise Garbled("a header that is none")
-    value = value.strip()
-    if "\r" in value or "\0" in value:
-        raise Garbled("a header with a control character")
-    return key.lower(), value
-
-
-_fields = Remembered(_parted, 2048)
-"""The same of short ones: most come with every answer."""
-
-
-_ONCE = frozenset({"content-length", "transfer-encoding"})
-"""Headers that say how long an answer is: two that differ are two readings of it."""
-
-
-def _keeps(version: str, headers: dict[str, str]) -> bool:
-    told = headers.get("connection")
-    if told is None:
-        return version == "1"
-    options = {option.strip() for option in told.lower().split(",")}
-    return "close" not in options and (version == "1" or "keep-alive" in options)

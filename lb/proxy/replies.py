@@ -106,7 +106,7 @@ class Reply(web.StreamResponse):
         elif request.version < HttpVersion11:
             lines.append("Connection: keep-alive\r\n")
         lines.append(f"Date: {rfc822_formatted_time()}\r\n\r\n")
-        head = "".join(lines)
-        if head.count("\n") != len(lines) + 1 or head.count("\r") != len(lines) + 1:
+        told = "".join((*self.told, *self.told.values()))
+        if "\n" in told or "\r" in told:
             raise ValueError("a header holds a line break")
-        return head.encode("utf-8", "surrogateescape")
+        return "".join(lines).encode("utf-8", "surrogateescape")

@@ -13,7 +13,7 @@ from aiohttp import web
 from lb.adapters.answers import WireAnswer
 from lb.adapters.faults import problem_of
 from lb.core.errors import Problem, broken
-from lb.core.http1 import Garbled
+from lb.core.http1_head import Garbled
 from lb.core.tap import ENDED, Garbage
 from lb.proxy.pulse import Pulse
 from lb.proxy.replies import send

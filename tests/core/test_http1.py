@@ -1,12 +1,14 @@
 """Answers over HTTP/1.1: any cutting gives the same bytes, and what two could read is refused."""
 
+import re
 from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lb.core.http1 import HEAD_BYTES, LINE_BYTES, TRAILER_BYTES, Garbled, Head, Reader
+from lb.core.http1 import HEAD_BYTES, LINE_BYTES, TRAILER_BYTES, Reader
+from lb.core.http1_head import Garbled, Head, blank_in
 
 OK = b"HTTP/1.1 200 OK\r\n"
 bodies = st.lists(st.binary(min_size=1, max_size=40), max_size=8)
@@ -211,3 +213,12 @@ def test_a_folded_header_is_one_line_and_of_two_the_last_counts() -> None:
     reader, _ = read(OK + b"a: b\r\n  c\r\nd: 1\r\nD: 2\r\ncontent-length: 0\r\n\r\n")
     assert reader.head is not None
     assert reader.head.headers == {"a": "b c", "d": "2", "content-length": "0"}
+
+
+@given(st.text("\r\na", max_size=12).map(str.encode), st.integers(0, 12))
+def test_a_blank_line_is_found_however_it_is_spelt(data: bytes, start: int) -> None:
+    found = re.compile(rb"\n\r?\n").search(data, start)
+    at, end = blank_in(data, start)
+    assert (end == 0) == (found is None)
+    if found is not None:
+        assert (at, end) == found.span()
