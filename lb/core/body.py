@@ -6,14 +6,15 @@ came; only what is asked for by ``get`` is parsed, and only what is ``set`` is w
 
 import re
 from codecs import getincrementaldecoder
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from operator import itemgetter
 from typing import Any, TypeVar
 
 import msgspec
 from msgspec import Raw
 
 from lb.core.errors import Problem, bad_request
-from lb.core.remembered import Remembered
+from lb.core.remembered import Remembered, shorter_than
 
 T = TypeVar("T")
 Source = bytes | bytearray
@@ -24,8 +25,16 @@ _SPELT = re.compile(rb"\\u00(?:5[fF]|[46][1-9a-fA-F]|[57][0-9aA])")
 """A letter or underscore as an escape: no encoder writes one, but a key could hide behind it."""
 _ESCAPES = re.compile(rb"\\u(?:[dD][89a-fA-F]|00(?:5[fF]|[46][1-9a-fA-F]|[57][0-9aA]))")
 """Both at once: a large body is gone through once, and mostly has neither."""
+Heads = dict[str, int]
+"""The fields of a body in order, each with the first byte of its JSON text: it tells the type."""
+Form = tuple[tuple[str, ...], bytes]
+"""The same as a key: clients send bodies of few forms, and much follows from the form alone."""
+LONGEST_FORM = 1024  # characters of the fields' names; others are not remembered
 _MISSING = object()
-_QUOTE, _NULL = b'"n'
+_QUOTE, NULL = b'"n'
+_view: Callable[[Any], Sequence[int]] = memoryview
+_first = itemgetter(0)
+_decode = msgspec.json.Decoder().decode
 COULD_NOT_PARSE = (
     "We could not parse the JSON body of your request: {why}. "
     "Send one JSON object, UTF-8 encoded, with the content type application/json."
@@ -59,7 +68,7 @@ class Body:
         self._cache: dict[str, Any] = {}
         self._opaque = False
         self._escapes = True  # there may be some
-        self._heads: dict[str, int] | None = None
+        self._heads: Heads | None = None
         self._looks: dict[str, Any] = {}
         self._marks: dict[bytes, bool] = {}  # by their text: a pattern is hashed anew each time
         self.changed: list[str] = []
@@ -104,15 +113,20 @@ class Body:
 
     def given(self, name: str) -> bool:
         """Whether a field is there and not null."""
-        return self.heads().get(name, _NULL) != _NULL
+        return self.heads().get(name, NULL) != NULL
 
-    def heads(self) -> dict[str, int]:
+    def heads(self) -> Heads:
         """The fields in order, each with the first byte of its JSON text, which tells its type."""
         heads = self._heads
         if heads is None:
-            told = self._fields.items()
-            heads = self._heads = {name: memoryview(value)[0] for name, value in told}
+            firsts = map(_first, map(_view, self._fields.values()))
+            heads = self._heads = dict(zip(self._fields, firsts, strict=True))
         return heads
+
+    def form(self) -> Form:
+        """The heads as a key."""
+        heads = self.heads()
+        return tuple(heads), bytes(heads.values())
 
     def names(self) -> tuple[str, ...]:
         """The fields there are, in order."""
@@ -147,14 +161,14 @@ class Body:
 
         Raises: Problem (400) where the value cannot be decoded.
         """
-        value = self._cache.get(name, _MISSING)
-        if value is not _MISSING:
-            return value
         raw = self._fields.get(name)
         if raw is None:
             return default
+        value = self._cache.get(name, _MISSING)
+        if value is not _MISSING:
+            return value
         try:
-            value = msgspec.json.decode(raw)
+            value = _decode(raw)
         except (msgspec.DecodeError, RecursionError):
             raise bad_request(
                 f"'{name}' could not be decoded: it is malformed or nested too deeply.", name
@@ -219,7 +233,7 @@ class Body:
                 return self._source
         pieces: list[bytes | Raw] = []
         for name, value in fields.items():
-            pieces += (b',"' if pieces else b'{"', _key(name), b'":', value)
+            pieces += (b',"' if pieces else b'{"', _keys[name], b'":', value)
         return b"".join(pieces or (b"{",)) + b"}"
 
     def _alter(self, name: str, *, told: bool) -> None:
@@ -250,13 +264,13 @@ def unparsable(why: str) -> Problem:
     return bad_request(COULD_NOT_PARSE.format(why=why))
 
 
-def _key(name: str) -> bytes:
-    return _short_keys[name] if len(name) <= _SHORT else _key_text(name)
-
-
 def _key_text(name: str) -> bytes:
     return name.encode() if name.isidentifier() else msgspec.json.encode(name)[1:-1]
 
 
-_SHORT = 64  # characters of a field's name: longer ones are no field of OpenAI's, nor remembered
-_short_keys = Remembered(_key_text, 1024)
+_keys = Remembered(_key_text, 1024, shorter_than(64))  # longer ones are no fields of OpenAI's
+
+
+def is_usual(form: Form) -> bool:
+    """Whether what follows from a form may be kept: clients choose it, so that it is bounded."""
+    return sum(map(len, form[0])) + len(form[1]) < LONGEST_FORM

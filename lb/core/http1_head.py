@@ -8,9 +8,9 @@ import re
 
 from msgspec import Struct
 
-from lb.core.remembered import Remembered
+from lb.core.remembered import Remembered, shorter_than
 
-LONGEST_KEPT = 256  # characters of a line that is remembered: an upstream chooses them
+_SHORT = shorter_than(256)  # lines that are remembered: an upstream chooses them
 _STATUS = re.compile(r"HTTP/1\.([01]) ([1-9][0-9]{2})(?: [^\n]*)?")
 _NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 
@@ -41,7 +41,7 @@ def blank_in(data: bytes, start: int) -> tuple[int, int]:
 def read(text: bytes) -> tuple[str, Head]:
     """The minor version, and the head. Raises: Garbled."""
     first, *lines = text.decode("utf-8", "surrogateescape").split("\n")
-    version, status = _statuses[first] if len(first) <= LONGEST_KEPT else _status(first)
+    version, status = _statuses[first]
     return version, Head(status, _headers(lines))
 
 
@@ -53,19 +53,16 @@ def _status(line: str) -> tuple[str, int]:
     return found[1], int(found[2])
 
 
-_statuses = Remembered(_status, 256)
+_statuses = Remembered(_status, 256, _SHORT)
 
 
 def _headers(lines: list[str]) -> dict[str, str]:
     """Name -> value. Raises: Garbled."""
-    if lines and max(map(len, lines)) <= LONGEST_KEPT:
-        try:
-            headers = dict(map(_fields.__getitem__, lines))
-        except Garbled:
-            return _one_by_one(lines)  # a folded line is no header by itself
-        if len(headers) == len(lines):
-            return headers
-    return _one_by_one(lines)
+    try:
+        headers = dict(map(_fields.__getitem__, lines))
+    except Garbled:
+        return _one_by_one(lines)  # a folded line is no header by itself
+    return headers if len(headers) == len(lines) else _one_by_one(lines)
 
 
 def _one_by_one(lines: list[str]) -> dict[str, str]:
@@ -94,8 +91,8 @@ def _parted(line: str) -> tuple[str, str]:
     return key.lower(), value
 
 
-_fields = Remembered(_parted, 2048)
-"""The same of short ones: most come with every answer."""
+_fields = Remembered(_parted, 2048, _SHORT)
+"""The same, remembered: most come with every answer."""
 
 
 _ONCE = frozenset({"content-length", "transfer-encoding"})

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from math import isfinite
 
-from lb.core.remembered import Remembered
+from lb.core.remembered import Remembered, shorter_than
 from lb.proxy.gateway import Gateway
 
 _FORWARDED = frozenset(
@@ -29,20 +29,18 @@ _TIMEOUT_HEADERS = ("x-request-timeout", "x-stainless-timeout", "x-stainless-rea
 
 def forwarded(headers: Mapping[str, str]) -> dict[str, str]:
     """What of a client's headers may go upstream, lower-case: an allow-list, nothing else."""
-    return {
-        passed: value
-        for name, value in headers.items()
-        if len(name) <= _LONGEST_NAME and (passed := _passes[name])
-    }
+    return {passed: value for name, value in headers.items() if (passed := _passes[name])}
 
 
 def _passing(name: str) -> str:
     """The name as it goes upstream; empty when it does not."""
     lower = name.lower()
+    if len(name) > _LONGEST_NAME:
+        return ""
     return lower if lower in _FORWARDED or lower.startswith(_FORWARDED_FAMILIES) else ""
 
 
-_passes = Remembered(_passing, 1024)
+_passes = Remembered(_passing, 1024, shorter_than(_LONGEST_NAME + 1))
 
 
 def patience_of(headers: Mapping[str, str], limit_s: float) -> float:

@@ -1,13 +1,13 @@
 """Request body -> request body: small rules, one function each, run once for each request.
 
 A new rule is one function and one row in ``RULES``. A rule may look, alter the body or refuse it;
-it does nothing to a body it has been through before, nor to one without the fields it is about, and
-does not decode what it need not see.
+it does nothing to a body it has been through before, nor where it is not run, and does not decode
+what it need not see.
 """
 
 from collections.abc import Callable
 
-from lb.core.body import Body
+from lb.core.body import Body, Form, Heads, is_usual
 from lb.core.fields import REJECTABLE
 from lb.core.remembered import Remembered
 from lb.core.rules import items, messages, names, presence, shapes, tools
@@ -16,26 +16,43 @@ from lb.core.rules.needs import needs, refusal
 __all__ = ["RULES", "Rule", "prepare", "refusal"]
 
 Rule = Callable[[Body], None]
+When = Callable[[Heads], bool]
 
-RULES: dict[Rule, tuple[str, ...]] = {
-    shapes.fields_have_their_types: (),
-    shapes.inner_fields_have_their_types: tuple(shapes.INNER),
-    shapes.elements_have_their_types: tuple(shapes.ELEMENTS),
-    presence.model_is_named: (),
-    presence.input_is_given_once: (),
-    presence.history_is_given_once: ("conversation",),
-    presence.messages_are_not_empty: ("messages",),
-    names.chat_fields_become_native: (*names.TOKENS, *names.INSIDE, "response_format"),
-    tools.tools_have_types: ("tools",),
-    tools.tools_are_native: ("tools",),
-    tools.tool_choice_is_native: ("tool_choice",),
-    tools.include_is_known: ("include",),
-    messages.messages_become_input: ("messages",),
-    items.chat_items_become_native: ("input",),
-    items.foreign_keys_are_stripped: ("input",),
-    items.bare_parts_become_messages: ("input",),
+
+def _there(*about: str) -> When:
+    """Where one of these fields is there."""
+    return lambda heads: not heads.keys().isdisjoint(about)
+
+
+def _array(name: str) -> When:
+    """Where this field is an array."""
+    return lambda heads: heads.get(name) == shapes.BRACKET
+
+
+def _always(heads: Heads) -> bool:
+    del heads
+    return True
+
+
+RULES: dict[Rule, When] = {
+    shapes.fields_have_their_types: shapes.types_are_in_doubt,
+    shapes.inner_fields_have_their_types: _there(*shapes.INNER),
+    shapes.elements_have_their_types: _there(*shapes.ELEMENTS),
+    presence.model_is_named: _always,
+    presence.input_is_given_once: presence.input_is_in_doubt,
+    presence.history_is_given_once: _there("conversation"),
+    presence.messages_are_not_empty: _there("messages"),
+    names.chat_fields_become_native: _there(*names.TOKENS, *names.INSIDE, "response_format"),
+    tools.tools_have_types: _there("tools"),
+    tools.tools_are_native: _there("tools"),
+    tools.tool_choice_is_native: _there("tool_choice"),
+    tools.include_is_known: _there("include"),
+    messages.messages_become_input: _there("messages"),
+    items.chat_items_become_native: _array("input"),
+    items.foreign_keys_are_stripped: _array("input"),
+    items.bare_parts_become_messages: _array("input"),
 }
-"""Rule -> the fields it is about; it is run where one is there, or always where none is told.
+"""Rule -> when it is run, which is told by the fields there are and the first byte of each.
 
 In order: what is checked first, is relied on after.
 """
@@ -52,8 +69,7 @@ def prepare(body: Body, rejectable: frozenset[str] = REJECTABLE) -> frozenset[st
     altered, done = body.altered, -1
     while True:
         before = len(altered)
-        fields = tuple([name for name in body.heads() if name in _TOLD])
-        for number, rule in _about[fields, done]:
+        for number, rule in _due[body.form(), done]:
             rule(body)
             if len(altered) > before:
                 done = number
@@ -63,19 +79,15 @@ def prepare(body: Body, rejectable: frozenset[str] = REJECTABLE) -> frozenset[st
         body.rules.append((rule.__name__, tuple(dict.fromkeys(altered[before:]))))
 
 
-_TOLD = frozenset(name for about in RULES.values() for name in about)
-"""The fields some rule is about: what else a client names is not remembered, there is no end."""
-
-
-def _rules(asked: tuple[tuple[str, ...], int]) -> tuple[tuple[int, Rule], ...]:
-    """The rules for a body of such fields, after number ``done``, each with its number."""
-    fields, done = asked
-    told = set(fields)
+def _rules(asked: tuple[Form, int]) -> tuple[tuple[int, Rule], ...]:
+    """The rules for a body of such a form, after number ``done``, each with its number."""
+    (fields, firsts), done = asked
+    heads = dict(zip(fields, firsts, strict=True))
     return tuple(
         (number, rule)
-        for number, (rule, about) in enumerate(RULES.items())
-        if number > done and (not about or not told.isdisjoint(about))
+        for number, (rule, when) in enumerate(RULES.items())
+        if number > done and when(heads)
     )
 
 
-_about = Remembered(_rules, 1024)
+_due = Remembered(_rules, 1024, lambda asked: is_usual(asked[0]))

@@ -1,16 +1,16 @@
 """What a request needs of an account that some kind of upstream rejects."""
 
 from lb.core.account import FEATURES
-from lb.core.body import Body
+from lb.core.body import NULL, Body, Form, is_usual
 from lb.core.errors import Problem, bad_request
 from lb.core.fields import TOOL
 from lb.core.remembered import Remembered
 from lb.core.rules.items import names_a_file
 from lb.core.rules.tools import types_of
 
-_NULL = frozenset({b"", b"null"})
-_IDLE = {"store": _NULL | {b"false"}, "background": _NULL | {b"false"}}
-"""Field -> the JSON texts by which it asks for nothing; null does for every field."""
+_FALSE = ord("f")
+_IDLE = {"store": (NULL, _FALSE), "background": (NULL, _FALSE)}
+"""Field -> the first bytes by which it asks for nothing; null does for every field."""
 
 _ADVICE = {
     "previous_response_id": "Send the earlier turns in 'input' instead.",
@@ -23,25 +23,30 @@ _ADVICE = {
 
 def needs(body: Body, rejectable: frozenset[str]) -> frozenset[str]:
     """Those names of ``rejectable`` that a (checked) body uses."""
-    fields, tools = _split[rejectable]
-    used = [name for name in body.heads() if name in fields and _uses(body, name)]
+    used = _used[rejectable, body.form()]
     if "file_id" in rejectable and names_a_file(body):
-        used.append("file_id")
-    if tools and "tools" in body:
-        used += [tools[kind] for kind in types_of(body) if kind in tools]
-    return frozenset(used) if used else NOTHING
+        used = used | {"file_id"}
+    tools = _tools[rejectable]
+    if tools and "tools" in body and not (kinds := types_of(body)).isdisjoint(tools):
+        used = used.union(tools[kind] for kind in kinds if kind in tools)
+    return used
 
 
-NOTHING: frozenset[str] = frozenset()
+def _fields_used(asked: tuple[frozenset[str], Form]) -> frozenset[str]:
+    """The needs that are top-level fields: a form is all it takes to see them."""
+    rejectable, (fields, firsts) = asked
+    heads = zip(fields, firsts, strict=True)
+    used = {name for name, first in heads if first not in _IDLE.get(name, (NULL,))}
+    return rejectable.intersection(used).difference(_by_type(rejectable).values(), {"file_id"})
 
 
-def _parted(rejectable: frozenset[str]) -> tuple[frozenset[str], dict[str, str]]:
-    """The needs that are top-level fields, and those that are tools, by the type of tool."""
-    tools = {name.removeprefix(TOOL): name for name in rejectable if name.startswith(TOOL)}
-    return rejectable.difference(tools.values(), {"file_id"}), tools
+def _by_type(rejectable: frozenset[str]) -> dict[str, str]:
+    """The needs that are tools, by the type of tool."""
+    return {name.removeprefix(TOOL): name for name in rejectable if name.startswith(TOOL)}
 
 
-_split = Remembered(_parted, 64)
+_used = Remembered(_fields_used, 1024, lambda asked: is_usual(asked[1]))
+_tools = Remembered(_by_type, 64)
 
 
 def refusal(need: str) -> Problem:
@@ -60,7 +65,3 @@ def refusal(need: str) -> Problem:
     else:
         message = f"'{need}' is rejected by every account here, as `[fields]` says. {advice}"
     return bad_request(message, need, "unsupported_parameter")
-
-
-def _uses(body: Body, need: str) -> bool:
-    return bytes(body.view(need)[:6]) not in _IDLE.get(need, _NULL)

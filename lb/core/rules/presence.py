@@ -1,6 +1,6 @@
 """What has to be there, and what excludes each other."""
 
-from lb.core.body import Body
+from lb.core.body import NULL, Body, Heads
 from lb.core.errors import bad_request
 from lb.core.rules.complaints import exclusive, invalid_value, missing
 
@@ -18,6 +18,11 @@ def model_is_named(body: Body) -> None:
         raise invalid_value("model", f"it is longer than {LONGEST_MODEL} characters.")
     if not model.strip():
         raise invalid_value("model", "it is blank. GET /v1/models lists the models there are.")
+
+
+def input_is_in_doubt(heads: Heads) -> bool:
+    """All but what most send: ``input``, and no ``messages``."""
+    return heads.get("input", NULL) == NULL or "messages" in heads
 
 
 def input_is_given_once(body: Body) -> None:

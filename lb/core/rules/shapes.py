@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 from msgspec import Raw
 
-from lb.core.body import Body
+from lb.core.body import Body, Heads
 from lb.core.errors import bad_request
 from lb.core.rules.complaints import invalid_type
 
@@ -17,11 +17,11 @@ STRING, OBJECT, ARRAY = "a string", "an object", "an array"
 BOOLEAN, INTEGER, DECIMAL, NULL = "a boolean", "an integer", "a decimal number", "null"
 NUMBER = (INTEGER, DECIMAL)
 
-_BRACE, _BRACKET = b"{["
+BRACE, BRACKET = b"{["
 _KINDS = {
     ord('"'): STRING,
-    _BRACE: OBJECT,
-    _BRACKET: ARRAY,
+    BRACE: OBJECT,
+    BRACKET: ARRAY,
     ord("t"): BOOLEAN,
     ord("f"): BOOLEAN,
     ord("n"): NULL,
@@ -78,7 +78,7 @@ _USUAL: dict[str, frozenset[int]] = {
     name: frozenset(byte for byte, kind in _KINDS.items() if kind in (*kinds, NULL))
     for name, kinds in FIELDS.items()
 }
-"""The first bytes by which a field is right at a glance; numbers want a second look."""
+"""The first bytes by which a field is right at a glance."""
 
 INNER: dict[str, dict[str, tuple[str, ...]]] = {
     "reasoning": {"effort": (STRING,), "summary": (STRING,)},
@@ -100,10 +100,15 @@ _OBJECT = msgspec.json.Decoder(dict[str, Raw])
 _ARRAY = msgspec.json.Decoder(list[Raw])
 
 
+def types_are_in_doubt(heads: Heads) -> bool:
+    """Whether some field is not right at a glance: numbers want a second look."""
+    return any(first not in _USUAL.get(name, (first,)) for name, first in heads.items())
+
+
 def fields_have_their_types(body: Body) -> None:
     """Each known field has a type it may have."""
-    for name, first in body.heads().items():
-        if name in _USUAL and first not in _USUAL[name]:
+    for name in body.names():
+        if name in FIELDS:
             _check(name, body.view(name), FIELDS[name])
 
 
@@ -111,7 +116,7 @@ def inner_fields_have_their_types(body: Body) -> None:
     """The parts of ``reasoning``, ``text`` and ``conversation`` have a type they may have."""
     heads = body.heads()
     for name, parts in INNER.items():
-        if heads.get(name) == _BRACE:
+        if heads.get(name) == BRACE:
             for part, value in _decode(_OBJECT, name, body.view(name)).items():
                 if part in parts:
                     _check(f"{name}.{part}", memoryview(value), parts[part])
@@ -120,7 +125,7 @@ def inner_fields_have_their_types(body: Body) -> None:
 def elements_have_their_types(body: Body) -> None:
     """The elements of ``messages`` and ``include`` have the type they must have."""
     for name, kinds in ELEMENTS.items():
-        if body.heads().get(name) == _BRACKET:
+        if body.heads().get(name) == BRACKET:
             elements_are(kinds, name, body)
 
 
