@@ -13,7 +13,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from lb.core.events import Exhausted, Measured
 from lb.core.windows import Window
-from lb.proxy.metrics import MOST_SERIES, NONE, OTHER, Counts, Metrics, Names
+from lb.proxy.metrics import Metrics
+from lb.proxy.series import MOST_SERIES, NONE, OTHER, Counts, Names
 from tests.clients import MODEL, ask, asking, get, pool, until
 from tests.conftest import Proxy
 from tests.faulty_plays import error
@@ -195,7 +196,7 @@ def test_labels_are_bounded_short_and_text() -> None:
     counts = Counts("x_total", "x", ("a",))
     for number in range(MOST_SERIES + 10):
         counts.add((str(number),))
-    assert counts.values[(OTHER,)] == 10
+    assert counts.numbers[(OTHER,)] == 10
 
 
 async def test_refreshes_and_sent_alerts_are_counted(upstream: Upstream, proxy: Proxy) -> None:
@@ -212,9 +213,9 @@ async def test_costs_are_counted_where_prices_are_known(upstream: Upstream, prox
     server: Any = await proxy(pool({"a": upstream.url}) + prices)
     await ask(server.url, asking())
     metrics: Metrics = server.watching.house.metrics
-    tokens = {labels[0]: number for labels, number in metrics.tokens.values.items()}
+    tokens = {labels[0]: number for labels, number in metrics.tokens.numbers.items()}
     cost = (tokens["input"] * 1000 + tokens["output"] * 2000) / 1e6
-    assert metrics.cost.values == {(MODEL, "a", NONE): pytest.approx(cost)}
+    assert metrics.cost.numbers == {(MODEL, "a", NONE): pytest.approx(cost)}
 
 
 async def test_an_answer_read_on_without_its_client_is_counted_once_it_is_booked(
@@ -230,8 +231,8 @@ async def test_an_answer_read_on_without_its_client_is_counted_once_it_is_booked
         session.post(f"{server.url}/v1/responses", json=asking(stream=True)) as response,
     ):
         await response.content.readany()
-    await until(lambda: metrics.requests.values)
-    assert metrics.tokens.values == {}
-    await until(lambda: metrics.tokens.values, 5.0)
-    assert metrics.tokens.values["output", MODEL, "a", "k"] > 0
-    assert sum(metrics.requests.values.values()) == 1
+    await until(lambda: metrics.requests.numbers)
+    assert metrics.tokens.numbers == {}
+    await until(lambda: metrics.tokens.numbers, 5.0)
+    assert metrics.tokens.numbers["output", MODEL, "a", "k"] > 0
+    assert sum(metrics.requests.numbers.values()) == 1

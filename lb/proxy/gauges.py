@@ -13,7 +13,8 @@ from lb.core.slot import Slot
 from lb.proxy.alarms import Alarms
 from lb.proxy.gateway import Gateway
 from lb.proxy.memory import Memory
-from lb.proxy.metrics import OTHER, Labels, Metrics
+from lb.proxy.metrics import Metrics
+from lb.proxy.series import OTHER, Labels
 
 if TYPE_CHECKING:
     from prometheus_client import Metric

@@ -1,121 +1,43 @@
 """Counts what happens, from events and ended requests; cheap enough for every one of them.
 
-Plain dicts on the request path (a few µs a request, see docs/metrics.md); prometheus-client makes
-text of them when somebody asks. Labels are bounded: each takes so many distinct values, the rest
-is "other", and what a client names is a label only once an account has answered to it.
+The series of a request's model, account and key are looked up once for each three (a few µs a
+request, see docs/metrics.md). What a client names is a label only once an account has answered to
+it.
 """
 
-from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from attrs import define, field
+from attrs import define
 
 from lb.core.errors import Problem
 from lb.core.events import Event
 from lb.core.plans import UUSD
-from lb.proxy.attempt import Opened
+from lb.core.remembered import Remembered
+from lb.proxy.attempt import Attempt
 from lb.proxy.deliver import Delivery
+from lb.proxy.series import MOST_SERIES, NONE, Cell, Counts, Names, Times
 
 if TYPE_CHECKING:
     from prometheus_client import Metric
 
-OTHER = "other"
-NONE = "none"  # of a label that does not apply: no key is configured, no account was found
-LONGEST_VALUE = 100  # characters of a label
-MOST_SERIES = 5000  # of one metric
 LATENCIES = (0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 3.0, 5.0, 8.0, 13.0, 21.0, 34.0, 60.0, 120.0, 600.0)
 OVERHEADS = (0.00025, 0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128, 0.5, 2.0)
-
-Labels = tuple[str, ...]
-
-
-class Names:
-    """The values a label may take: the first ``most`` distinct ones, then OTHER."""
-
-    def __init__(self, most: int) -> None:
-        self.most = most
-        self._known: dict[str, str] = {"": NONE}
-
-    def __call__(self, value: str) -> str:
-        """The label for ``value``, which becomes one if there is room."""
-        known = self._known.get(value)
-        if known is not None:
-            return known
-        if len(self._known) > self.most:
-            return OTHER
-        told = value.encode("utf-8", "replace").decode()[:LONGEST_VALUE]
-        return self._known.setdefault(value, told)
-
-    def known(self, value: str) -> str:
-        """The label for ``value`` if it is one already, else OTHER."""
-        return self._known.get(value, OTHER)
+TOKENS = ("input", "cached", "output", "reasoning")
 
 
 @define(eq=False)
-class Counts:
-    """A counter with labels."""
+class _Whose:
+    """The series of one model, account and key; ``requests`` and ``attempts`` by outcome."""
 
-    name: str
-    text: str
-    labels: Labels
-    values: dict[Labels, float] = field(factory=dict)
-
-    def add(self, labels: Labels, by: float = 1) -> None:
-        """Count ``by`` more."""
-        values = self.values
-        if labels in values:
-            values[labels] += by
-        elif len(values) < MOST_SERIES:
-            values[labels] = by
-        else:
-            rest = (OTHER,) * len(labels)
-            values[rest] = values.get(rest, 0) + by
-
-    def family(self) -> "Metric":
-        """As prometheus-client wants it."""
-        from prometheus_client.metrics_core import CounterMetricFamily
-
-        family = CounterMetricFamily(self.name, self.text, labels=self.labels)
-        for labels, value in self.values.items():
-            family.add_metric(labels, value)
-        return family
-
-
-@define(eq=False)
-class Times:
-    """A histogram of seconds; ``bounds`` are the upper ends of its buckets."""
-
-    name: str
-    text: str
-    labels: Labels
-    bounds: tuple[float, ...]
-    values: dict[Labels, list[int]] = field(factory=dict)
-    sums: dict[Labels, float] = field(factory=lambda: defaultdict(float))
-
-    def saw(self, labels: Labels, seconds: float) -> None:
-        """One more took ``seconds``."""
-        counts = self.values.get(labels)
-        if counts is None:
-            if len(self.values) >= MOST_SERIES // len(self.bounds):
-                labels = (OTHER,) * len(labels)
-            counts = self.values.setdefault(labels, [0] * (len(self.bounds) + 1))
-        counts[bisect_left(self.bounds, seconds)] += 1
-        self.sums[labels] += seconds
-
-    def family(self) -> "Metric":
-        """As prometheus-client wants it."""
-        from prometheus_client.metrics_core import HistogramMetricFamily
-
-        family = HistogramMetricFamily(self.name, self.text, labels=self.labels)
-        for labels, counts in self.values.items():
-            total, buckets = 0, []
-            for bound, count in zip((*map(str, self.bounds), "+Inf"), counts, strict=True):
-                total += count
-                buckets.append((bound, total))
-            family.add_metric(labels, buckets=buckets, sum_value=self.sums[labels])
-        return family
+    tokens: tuple[Cell, ...]
+    cost: Cell
+    duration: Cell
+    content: Cell
+    upstream: Cell
+    requests: Remembered[str, Cell]
+    attempts: Remembered[str, Cell]
 
 
 class Metrics:
@@ -140,7 +62,8 @@ class Metrics:
         self.overhead = Times("lb_overhead_seconds", TEXTS["overhead"], (), OVERHEADS)
         self.queue = Times("lb_queue_seconds", TEXTS["queue"], (), LATENCIES)
         self._heard: dict[tuple[type[Event], str], int] = defaultdict(int)
-        self._whose: dict[tuple[str, str, str], tuple[str, str, str]] = {}
+        self._overhead = self.overhead.of(())
+        self._whose: dict[tuple[str, str, str], _Whose] = {}
 
     def heard(self, event: Event) -> None:
         """Something happened to an account."""
@@ -154,29 +77,44 @@ class Metrics:
         if delivery is None:
             self.rejected.add((str(status), self.outcomes(code)))
             return
-        ask, opened = delivery.call.ask, delivery.opened
         outcome = self.outcomes(code or delivery.outcome or "client_gone")
-        self._attempted(delivery)
+        ask, opened, attempts = delivery.call.ask, delivery.opened, delivery.hunt.attempts
         if opened is None:
-            whose: Labels = (self.models.known(ask.model), NONE, self.keys(ask.client))
+            whose = self._series((self.models.known(ask.model), NONE, self.keys(ask.client)))
         else:
-            whose = self._labels(ask.model, opened.attempt.slot.account.id, ask.client)
-            self.duration.saw(whose[:1], total_s)
-            self._timed(delivery, opened, whose)
-        self.requests.add((outcome, *whose))
+            whose = self._of(ask.model, opened.attempt.slot.id, ask.client)
+            self.duration.saw(whose.duration, total_s)
+            self._timed(delivery, opened.attempt, whose)
+        if opened is not None and len(attempts) == 1:
+            whose.attempts[self.outcomes(attempts[0].outcome or "client_gone")][0] += 1
+        else:
+            self._attempted(attempts)
+        whose.requests[outcome][0] += 1
         self._used(delivery, whose)
 
-    def _labels(self, model: str, account: str, key: str) -> Labels:
-        """Model, account and key as labels: made once for each three."""
-        told = (model, account, key)
-        if told not in self._whose:
+    def _of(self, model: str, account: str, key: str) -> _Whose:
+        """The series of these three, at hand."""
+        whose = self._whose.get((model, account, key))
+        if whose is None:
             if len(self._whose) >= MOST_SERIES:
                 self._whose.clear()
-            made = self.models(model), self.accounts(account), self.keys(key)
-            self._whose[told] = made
-        return self._whose[told]
+            labels = self.models(model), self.accounts(account), self.keys(key)
+            whose = self._whose[model, account, key] = self._series(labels)
+        return whose
 
-    def _used(self, delivery: Delivery, whose: Labels) -> None:
+    def _series(self, labels: tuple[str, str, str]) -> _Whose:
+        model, account, _ = labels
+        return _Whose(
+            tuple(self.tokens.of((kind, *labels)) for kind in TOKENS),
+            self.cost.of(labels),
+            self.duration.of((model,)),
+            self.content.of((model,)),
+            self.upstream.of((account,)),
+            Remembered(lambda outcome: self.requests.of((outcome, *labels)), MOST_SERIES),
+            Remembered(lambda outcome: self.attempts.of((account, outcome)), MOST_SERIES),
+        )
+
+    def _used(self, delivery: Delivery, whose: _Whose) -> None:
         """What is booked of it; later where it is read on although its client has left."""
         settled = delivery.hunt.booking.settled
         if settled is None:
@@ -189,41 +127,37 @@ class Metrics:
 
             delivery.on_settled = booked
             return
-        used = settled.tokens
-        for kind, number in (
-            ("input", used.input),
-            ("cached", used.cached),
-            ("output", used.output),
-            ("reasoning", used.reasoning),
-        ):
-            if number:
-                self.tokens.add((kind, *whose), number)
+        used, cells = settled.tokens, whose.tokens
+        cells[0][0] += used.input
+        cells[1][0] += used.cached
+        cells[2][0] += used.output
+        cells[3][0] += used.reasoning
         if settled.cost_uusd:
-            self.cost.add(whose, settled.cost_uusd / UUSD)
+            whose.cost[0] += settled.cost_uusd / UUSD
 
-    def _attempted(self, delivery: Delivery) -> None:
+    def _attempted(self, attempts: list[Attempt]) -> None:
         before = ""
         cause = ""
-        for attempt in delivery.hunt.attempts:
-            account = attempt.slot.account.id
+        for attempt in attempts:
+            account = attempt.slot.id
             outcome = self.outcomes(attempt.outcome or "client_gone")
             self.attempts.add((self.accounts(account), outcome))
             if before and before != account:
                 self.failovers.add((cause,))
             before, cause = account, outcome
 
-    def _timed(self, delivery: Delivery, opened: Opened, whose: Labels) -> None:
-        attempt, hunt = opened.attempt, delivery.hunt
+    def _timed(self, delivery: Delivery, attempt: Attempt, whose: _Whose) -> None:
+        began_at, waited_s = attempt.began_at, delivery.hunt.waited_s
         if delivery.first_byte_at:
-            self.content.saw(whose[:1], max(0.0, attempt.began_at - delivery.received_at))
-            self.overhead.saw((), delivery.overhead_s)
-        self.upstream.saw(whose[1:2], max(0.0, attempt.began_at - attempt.at))
-        if hunt.waited_s:
-            self.queue.saw((), hunt.waited_s)
+            self.content.saw(whose.content, max(0.0, began_at - delivery.received_at))
+            self.overhead.saw(self._overhead, delivery.overhead_s)
+        self.upstream.saw(whose.upstream, max(0.0, began_at - attempt.at))
+        if waited_s:
+            self.queue.saw(self.queue.of(()), waited_s)
 
     def families(self) -> "Iterator[Metric]":
         """Everything, as prometheus-client wants it."""
-        self.events.values.clear()
+        self.events.cells.clear()
         for (kind, account), number in self._heard.items():
             self.events.add((kind.__name__.lower(), self.accounts(account)), number)
         for each in vars(self).values():

@@ -70,7 +70,7 @@ def counts_of(gateway: Gateway, house: House) -> dict[str, Any]:
             "resident_bytes": resident_bytes(),
             "event_loop_lag_ms": round(gateway.lag_s * 1000, 2),
             "in_flight": len(gateway.deliveries),
-            "requests": int(sum(house.metrics.requests.values.values())),
+            "requests": int(sum(house.metrics.requests.numbers.values())),
             "uptime_s": round(now - gateway.started_at, 1),
         },
         "waiting": len(gateway.dispatch.queue),
