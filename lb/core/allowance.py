@@ -8,7 +8,7 @@ from typing import Any, Final
 from lb.core.errors import Blame, Problem
 from lb.core.limits import Meter, Over
 from lb.core.plans import COUNTED, UUSD, Key, Plan
-from lb.core.spans import DAY_S
+from lb.core.spans import DAY_S, PERIODS
 
 _NAMES: Final[Mapping[str, str]] = {
     "rpm": "requests per minute (rpm)",
@@ -142,7 +142,7 @@ def told_of(key: Key, meter: Meter, now: float) -> dict[str, Any]:
             "requests_day": day.requests,
             "tokens_day": day.tokens,
             "in_flight": meter.in_flight,
-            **{f"usd_{per}": meter.spent(per, now).uusd / UUSD for per in meter.periods},
+            **{f"usd_{per}": meter.spent(per, now).uusd / UUSD for per in PERIODS},
             "requests_total": meter.spent("total", now).requests,
             "tokens_total": meter.spent("total", now).tokens,
         },

@@ -12,9 +12,10 @@ from math import inf
 from typing import Final
 
 from attrs import define, field, frozen
+from msgspec import Struct
 
 from lb.core.plans import Plan
-from lb.core.spans import Minute, Period
+from lb.core.spans import Minute, Period, Periods
 
 SOON_S: Final = 1.0
 """When to come back where only requests in flight are in the way: they end any moment."""
@@ -55,9 +56,7 @@ class Meter:
     held_uusd: int = 0
     requests: Minute = field(factory=Minute)
     tokens: Minute = field(factory=Minute)
-    periods: dict[str, Period] = field(
-        factory=lambda: {per: Period(per) for per in ("day", "week", "month", "total")}
-    )
+    periods: Periods = field(factory=Periods)
 
     def admit(self, tokens: int, uusd: int, now: float) -> "Reservation | Over":
         """A place for a request of about ``tokens`` and ``uusd``; or the limit it would pass.
@@ -76,13 +75,12 @@ class Meter:
         self.held_tokens += tokens
         self.held_uusd += uusd
         self.requests.add(1, now)
-        for period in self.periods.values():
-            (period if now < period.ends_at else period.roll(now)).requests += 1
+        self.periods.let_in(now)
         return Reservation(self, now, tokens, uusd)
 
     def spent(self, per: str, now: float) -> Period:
         """What was used in the current period."""
-        return self.periods[per].roll(now)
+        return self.periods.of(per, now)
 
     def room(self, now: float) -> float:
         """How many requests, one after the other, their limits still let in now."""
@@ -136,8 +134,7 @@ def _patience(over: Over) -> float:
     return inf if over.retry_after_s is None else over.retry_after_s
 
 
-@define(eq=False)
-class Reservation:
+class Reservation(Struct, eq=False):
     """A request that was let in at ``at``, with what is held for it until it is settled."""
 
     meter: Meter
@@ -156,12 +153,7 @@ class Reservation:
         meter.held_tokens -= self.tokens
         meter.held_uusd -= self.uusd
         meter.tokens.add(tokens, now)
-        for period in meter.periods.values():
-            if now >= period.ends_at:
-                period.roll(now)
-            if period.begins_at <= self.at:
-                period.tokens += tokens
-                period.uusd += uusd
+        meter.periods.add(0, tokens, uusd, self.at, now)
 
 
 @define

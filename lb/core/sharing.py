@@ -19,6 +19,7 @@ from lb.core.changes import Changes
 from lb.core.limits import Limits, Meter, Over, Reservation
 from lb.core.pool import Found, Pool
 from lb.core.slot import Slot
+from lb.core.spans import PERIODS
 from lb.core.tidings import Holds, Used
 
 SAME_S = 60.0  # an owner that is told again is told on only if it is remembered for so much longer
@@ -148,11 +149,7 @@ class SharedMeter(Meter):
             self.requests.add(used.requests, now)
         if used.tokens:
             self.tokens.add(used.tokens, now)
-        for period in self.periods.values():
-            if period.roll(now).begins_at <= used.at:
-                period.requests += used.requests
-                period.tokens += used.tokens
-                period.uusd += used.uusd
+        self.periods.add(used.requests, used.tokens, used.uusd, used.at, now)
 
     def elsewhere(self, before: Hold, after: Hold) -> None:
         """What another worker has in flight is no longer ``before`` but ``after``."""
@@ -162,7 +159,7 @@ class SharedMeter(Meter):
 
     def told(self, now: float) -> dict[str, Any]:
         """What was used, for a worker that starts."""
-        periods = {per: period.roll(now) for per, period in self.periods.items()}
+        periods = {per: self.spent(per, now) for per in PERIODS}
         return {
             "requests": self.requests.parts(now),
             "tokens": self.tokens.parts(now),
@@ -177,14 +174,13 @@ class SharedMeter(Meter):
         self.requests.at_least(told["requests"], now)
         self.tokens.at_least(told["tokens"], now)
         for per, (begins_at, *numbers) in told["periods"].items():
-            period = self.periods[per].roll(now)
+            period = self.spent(per, now)
             if period.begins_at == begins_at:
                 known = (period.requests, period.tokens, period.uusd)
                 period.requests, period.tokens, period.uusd = map(max, known, numbers)
 
 
-@define(eq=False)
-class SharedReservation(Reservation):
+class SharedReservation(Reservation, eq=False):
     """A place whose end is told."""
 
     def settle(self, tokens: int, uusd: int, now: float) -> None:

@@ -9,8 +9,9 @@ from datetime import UTC, datetime
 from math import inf
 from typing import Final
 
-from attrs import define, field
+from attrs import define
 
+PERIODS: Final = ("day", "week", "month", "total")
 DAY_S: Final = 86400.0
 MINUTE_S: Final = 60
 _SLOTS: Final = MINUTE_S + 1
@@ -48,7 +49,8 @@ class Minute:
 
     def add(self, amount: int, now: float) -> None:
         """``amount`` happened at ``now``."""
-        self.used(now)
+        if now >= self._at + 1:
+            self.used(now)
         self._ring[self._at % _SLOTS] += amount
         self.total += amount
 
@@ -100,7 +102,13 @@ class Period:
     ends_at: float = 0.0
     requests: int = 0
     tokens: int = 0
-    uusd: int = field(default=0)
+    uusd: int = 0
+
+    def add(self, requests: int, tokens: int, uusd: int) -> None:
+        """So much more."""
+        self.requests += requests
+        self.tokens += tokens
+        self.uusd += uusd
 
     def roll(self, now: float) -> "Period":
         """Itself, begun anew when its time is over."""
@@ -108,6 +116,54 @@ class Period:
             self.begins_at, self.ends_at = bounds(self.per, now)
             self.requests = self.tokens = self.uusd = 0
         return self
+
+
+class Periods:
+    """The current day, week, month, and ever, as one: what happens is in each of them.
+
+    So it is counted once, and added to each when one of them is asked for or over.
+    """
+
+    __slots__ = ("_all", "_from", "_requests", "_tokens", "_until", "_uusd")
+
+    def __init__(self) -> None:
+        self._all = {per: Period(per) for per in PERIODS}
+        self._from = self._until = 0.0  # within all of the current ones
+        self._requests = self._tokens = self._uusd = 0  # not yet added to each
+
+    def let_in(self, now: float) -> None:
+        """One more request."""
+        if now >= self._until:
+            self._turn(now)
+        self._requests += 1
+
+    def add(self, requests: int, tokens: int, uusd: int, at: float, now: float) -> None:
+        """So much happened ``at`` some instant up to ``now``: in the periods it falls in."""
+        if now >= self._until:
+            self._turn(now)
+        if at >= self._from:
+            self._requests += requests
+            self._tokens += tokens
+            self._uusd += uusd
+            return
+        for period in self._all.values():
+            if period.begins_at <= at:
+                period.add(requests, tokens, uusd)
+
+    def of(self, per: str, now: float) -> Period:
+        """The current one of these."""
+        if now >= self._until or self._requests or self._tokens or self._uusd:
+            self._turn(now)
+        return self._all[per]
+
+    def _turn(self, now: float) -> None:
+        """Add to each what is to be added, and begin those anew whose time is over."""
+        for period in self._all.values():
+            period.add(self._requests, self._tokens, self._uusd)
+            period.roll(now)
+        self._requests = self._tokens = self._uusd = 0
+        self._from = max(period.begins_at for period in self._all.values())
+        self._until = min(period.ends_at for period in self._all.values())
 
 
 def bounds(per: str, now: float) -> tuple[float, float]:

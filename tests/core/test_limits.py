@@ -3,14 +3,14 @@
 from math import inf
 
 import pytest
-from attrs import define
+from attrs import asdict, define
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from lb.core.limits import Limits, Meter, Over, Reservation, Spending
 from lb.core.plans import Budget, Plan
-from lb.core.spans import DAY_S, MINUTE_S, Minute, bounds
+from lb.core.spans import DAY_S, MINUTE_S, PERIODS, Minute, Period, Periods, bounds
 
 START = 1_760_000_000.25
 TINY = Plan(rpm=3, rpd=9, tpm=60, tpd=150, max_parallel=2, budget=Budget(100, "day"))
@@ -241,3 +241,39 @@ def test_new_plans_keep_what_was_used() -> None:
 def test_periods_are_those_of_the_calendar(per: str, at: float, begin: float, end: float) -> None:
     assert bounds(per, at) == (begin, end)
     assert DAY_S == 24 * 3600
+
+
+_ONE = (1, 0, 0)
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from([0.0, 1.0, 3600.0, 86400.0, 8 * 86400.0, 40 * 86400.0]),  # later
+            st.sampled_from([0.0, 1.0, 90_000.0, 3_000_000.0]),  # ago
+            st.sampled_from(["let in", "used", *PERIODS]),
+        ),
+        max_size=20,
+    )
+)
+def test_what_is_counted_once_is_in_every_period_it_falls_in(
+    steps: list[tuple[float, float, str]],
+) -> None:
+    now, counted, each = START, Periods(), [Period(per) for per in PERIODS]
+    for number, (later_s, ago_s, what) in enumerate(steps, 1):
+        now += later_s
+        at = now if what == "let in" else now - ago_s
+        if what == "let in":
+            counted.let_in(now)
+        elif what == "used":
+            counted.add(number, 10 * number, 100 * number, at, now)
+        else:
+            counted.of(what, now)
+            continue
+        for period in each:
+            if period.roll(now).begins_at <= at:
+                period.add(
+                    *((1, 0, 0) if what == "let in" else (number, 10 * number, 100 * number))
+                )
+    for period in each:
+        assert asdict(counted.of(period.per, now)) == asdict(period.roll(now))

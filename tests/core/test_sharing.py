@@ -13,6 +13,7 @@ from lb.core.events import Throttled
 from lb.core.limits import Limits, Over, Reservation
 from lb.core.plans import Plan
 from lb.core.sharing import SAME_S, SharedAffinity, SharedLimits, SharedPool
+from lb.core.spans import PERIODS
 from lb.core.strategies import STRATEGIES
 from lb.core.tidings import (
     Ended,
@@ -112,7 +113,7 @@ def test_two_workers_that_hear_each_other_let_in_what_one_would(
             assert (mine.held_tokens, mine.held_uusd) == (one.held_tokens, one.held_uusd)
             assert mine.requests.used(now) == one.requests.used(now)
             assert mine.tokens.used(now) == one.tokens.used(now)
-            for per in mine.periods:
+            for per in PERIODS:
                 day, same = mine.spent(per, now), one.spent(per, now)
                 assert (day.requests, day.tokens) == (same.requests, same.tokens)
                 assert day.uusd == same.uusd
