@@ -37,6 +37,32 @@ def settle(memory: Memory, name: str) -> None:
     memory.note(Settled(name, "a", "gpt-5.5", TOLD, 1, 1, 0, None, 5, "completed"))
 
 
+async def test_rows_are_the_same_from_memory_and_from_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of several segments that are stored at once, the last is still in memory."""
+    monkeypatch.setattr("lb.adapters.journal.SEGMENT_BYTES", 400)
+    memory = memory_in(tmp_path)
+    await memory.start()
+    names = [f"r{number:02}" for number in range(20)]
+    for name in names:
+        admit(memory, name)
+    for name in names[:15]:
+        settle(memory, name)
+    assert len(memory.journal.ended()) > 2
+    await memory.flush()
+    for name in names[15:]:
+        settle(memory, name)
+    await memory.flush()
+    assert memory.journal.size == 0
+    await memory.close()
+    rows = await rows_in("", tmp_path)
+    assert [row["request_id"] for row in rows] == names
+    assert {(row["attempts"], row["account"], row["outcome"]) for row in rows} == {
+        (1, "a", "completed")
+    }
+
+
 async def test_a_life_after_one_that_was_fed_to_its_end_loses_nothing(tmp_path: Path) -> None:
     """Its segments are new ones, not those that the checkpoint says were stored."""
     first = memory_in(tmp_path)

@@ -18,7 +18,8 @@ FORMER = "journal.jsonl"  # of version 1: one file beside the folder
 class Journal:
     """Lines in segments only their owner can read.
 
-    ``size`` counts the bytes of all segments; beyond ``limit`` bytes ``is_full``, and the caller
+    ``current`` is the segment that is appended to, None until the next line begins one. ``size``
+    counts the bytes of all segments; beyond ``limit`` bytes ``is_full``, and the caller
     says what then is not written (``append`` itself never refuses).
     """
 
@@ -38,7 +39,7 @@ class Journal:
         self._number = max((int(path.stem) for path in self._sizes), default=0)
         self._file = -1
         self._written = 0  # bytes of the current segment
-        self._current: Path | None = None
+        self.current: Path | None = None
 
     def _take_former(self, former: Path) -> None:
         if former.exists():
@@ -53,7 +54,7 @@ class Journal:
 
     def append(self, lines: bytes) -> None:
         """Write whole lines, each with its newline. Raises: OSError when the disk is full."""
-        if self._current is None:
+        if self.current is None:
             self._begin()
         elif self._written >= SEGMENT_BYTES:
             self.cut()
@@ -70,7 +71,7 @@ class Journal:
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
         self._file = os.open(path, flags, 0o600)
         self._number += 1
-        self._current = path
+        self.current = path
         self._sizes[path] = self._written = 0
 
     def go_on_after(self, number: int) -> None:
@@ -79,14 +80,14 @@ class Journal:
 
     def cut(self) -> None:
         """End the current segment: the next line begins a new one."""
-        if self._current is not None:
+        if self.current is not None:
             os.close(self._file)
-            self._sizes[self._current] = self._written
-            self._file, self._current = -1, None
+            self._sizes[self.current] = self._written
+            self._file, self.current = -1, None
 
     def ended(self) -> list[Path]:
         """The segments that are ended and not yet deleted, oldest first."""
-        return [path for path in self._sizes if path != self._current]
+        return [path for path in self._sizes if path != self.current]
 
     def delete(self, segment: Path) -> None:
         """All of ``segment`` is stored: let go of it."""

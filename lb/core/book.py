@@ -151,8 +151,8 @@ COLUMNS = (
 """What a store keeps of a row."""
 
 
-def values(row: Row) -> tuple[Any, ...]:
-    """The row as a store keeps it, in the order of COLUMNS."""
+def values(row: Row, flag: type[int] = bool) -> tuple[Any, ...]:
+    """The row as a store keeps it, in the order of COLUMNS; yes and no as a ``flag``."""
     tokens = row.tokens
     return (
         row.request_id,
@@ -163,7 +163,7 @@ def values(row: Row) -> tuple[Any, ...]:
         _name(row.model_asked),
         _name(row.model_served),
         _name(row.effort),
-        row.stream,
+        flag(row.stream),
         tokens.input,
         tokens.cached,
         tokens.output,

@@ -17,7 +17,7 @@ UsageFrom = Literal["upstream", "estimated", "none"]
 MOST_TOKENS = 1 << 40  # of one answer: an upstream that tells more tells nonsense
 
 
-class Tokens(msgspec.Struct, frozen=True, array_like=True):
+class Tokens(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Tokens of one or more attempts; ``source`` says how they are known."""
 
     input: int = 0
@@ -73,13 +73,13 @@ def estimated(deltas: int) -> Tokens:
     return Tokens(output=deltas, source="estimated") if deltas else NO_TOKENS
 
 
-class _Fact(msgspec.Struct, frozen=True, array_like=True, tag_field="fact"):
+class _Fact(msgspec.Struct, frozen=True, array_like=True, gc=False, tag_field="fact"):
     """A line of the journal: msgspec's compact form, since each request writes some."""
 
     request_id: str
 
 
-class Admitted(_Fact, frozen=True, array_like=True, tag="admitted"):
+class Admitted(_Fact, frozen=True, array_like=True, gc=False, tag="admitted"):
     """A request was let in at ``at`` (unix seconds)."""
 
     at: float
@@ -89,7 +89,7 @@ class Admitted(_Fact, frozen=True, array_like=True, tag="admitted"):
     stream: bool = False
 
 
-class Attempted(_Fact, frozen=True, array_like=True, tag="attempted"):
+class Attempted(_Fact, frozen=True, array_like=True, gc=False, tag="attempted"):
     """Attempt ``n`` (1, 2, ...) is about to be sent to ``account``."""
 
     n: int
@@ -97,7 +97,7 @@ class Attempted(_Fact, frozen=True, array_like=True, tag="attempted"):
     at: float
 
 
-class AttemptSettled(_Fact, frozen=True, array_like=True, tag="attempt_settled"):
+class AttemptSettled(_Fact, frozen=True, array_like=True, gc=False, tag="attempt_settled"):
     """Attempt ``n`` came to nothing a client saw: why, and what it used all the same."""
 
     n: int
@@ -106,7 +106,7 @@ class AttemptSettled(_Fact, frozen=True, array_like=True, tag="attempt_settled")
     cost_uusd: int | None = None
 
 
-class Settled(_Fact, frozen=True, array_like=True, tag="settled"):
+class Settled(_Fact, frozen=True, array_like=True, gc=False, tag="settled"):
     """The end of a request: all of its attempts together. Times in ms since it was admitted."""
 
     account: str

@@ -61,7 +61,8 @@ class Memory:
     _dirty: set[str] = field(factory=set)
     _book: Book = field(factory=Book)  # as of the last segment that is stored
     _unbooked: set[str] = field(factory=set)
-    _late: list[bytes] = field(factory=list)  # lines of booked requests that found the disk full
+    _fresh: replay.Fresh = field(factory=replay.Fresh)
+    _late: list[tuple[Fact, ...]] = field(factory=list)  # of booked requests: the disk was full
     _again_at: float = 0.0
     _waits_since: float = 0.0  # unix seconds; 0: nothing waits
     _lock: asyncio.Lock = field(factory=asyncio.Lock)
@@ -129,19 +130,21 @@ class Memory:
         return max(0.0, self.clock.now() - self._waits_since) if self._waits_since else 0.0
 
     def note(self, *facts: Fact) -> None:
-        """Keep facts of the ledger, all of one request.
-
-        A request that is let in while the journal is full goes on without a row, and is counted.
-        """
+        """Keep facts of one request; let in while the journal is full, it has no row: counted."""
         first, last = facts[0], facts[-1]
-        lines = lines_of(facts)
         if isinstance(first, Admitted):
-            if self.journal.is_full or not self._append(lines):
+            if self.journal.is_full or not self._write(facts):
                 self._drop(first)
-        elif first.request_id not in self._unbooked and (self._late or not self._append(lines)):
-            self._late.append(lines)
+        elif first.request_id not in self._unbooked and (self._late or not self._write(facts)):
+            self._late.append(facts)
         if self._unbooked and isinstance(last, Settled):
             self._unbooked.discard(last.request_id)
+
+    def _write(self, facts: tuple[Fact, ...]) -> bool:
+        if not self._append(lines_of(facts)):
+            return False
+        self._fresh.add(self.journal.current, facts)
+        return True
 
     def _append(self, line: bytes) -> bool:
         self._waits_since = self._waits_since or self.clock.now()
@@ -180,15 +183,16 @@ class Memory:
                 self._recovered()
 
     async def _flush(self) -> None:
-        while self._late and self._append(self._late[0]):
+        while self._late and self._write(self._late[0]):
             del self._late[0]
+        fresh = self._fresh.take()
         self.journal.cut()
         names, self._dirty = self._dirty, set()
         since, self._waits_since = self._waits_since, 0.0
         try:
             await self._save(names)
             for segment in self.journal.ended():
-                await self._feed(segment)
+                await self._feed(segment, fresh.get(segment))
             await self._heritage.settle(self.store)
         except BaseException:
             self._dirty |= names
@@ -205,11 +209,12 @@ class Memory:
             await self.store.run(lambda connection: save_standings(connection, batch))
             self._saved |= batch
 
-    async def _feed(self, segment: Path) -> None:
+    async def _feed(self, segment: Path, fresh: list[Fact] | None) -> None:
         """Store the rows that ended in ``segment``, then let go of it."""
         from lb.adapters.stores.adding import add_rows
 
-        book, rows = await asyncio.to_thread(replay.fed, segment, self._book)
+        told = replay.facts(segment) if fresh is None else fresh
+        book, rows = await asyncio.to_thread(replay.fed, told, self._book)
         if rows:
             await self.store.run(lambda connection: add_rows(connection, rows))
         if book.open or self._book.open:
@@ -227,7 +232,8 @@ class Memory:
         """What each key has used since the start of a UTC day. Raises: StoreAway."""
         from lb.adapters.stores.statements import spent
 
-        return await self._asked(lambda connection: spent(connection, since))
+        await self._up_to_now()
+        return await self.store.run(lambda connection: spent(connection, since))
 
     async def search(self, wanted: Search) -> list[dict[str, Any]]:
         """A page of requests, up to now. Raises: TooSlow, StoreAway."""
@@ -244,16 +250,13 @@ class Memory:
     async def _looked(self, work: "Callable[[Connection], T]") -> T:
         if self.before_look is not None:
             await self.before_look()
-        await self.flush(now=True)
-        if self.trouble:
-            raise StoreAway(self.trouble)
+        await self._up_to_now()
         return await self.store.look(work)
 
-    async def _asked(self, work: "Callable[[Connection], T]") -> T:
+    async def _up_to_now(self) -> None:
         await self.flush(now=True)
         if self.trouble:
             raise StoreAway(self.trouble)
-        return await self.store.run(work)
 
     async def forget(self, keep_days: float) -> None:
         """Let go of rows older than that; what they add up to stays. Raises: StoreAway."""

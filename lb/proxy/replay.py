@@ -4,7 +4,7 @@ A checkpoint holds the requests that were open where the last segment fed to the
 that no segment outlives its feeding.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +63,7 @@ def rest(journal: Journal) -> tuple[list[Row], list[dict[str, Any]]]:
 
 
 def facts(segment: Path) -> Iterator[Fact]:
-    """The facts of the ledger in a segment, in order."""
+    """The facts of the ledger in a segment, in order, as they are asked for."""
     for line in segment.read_bytes().split(b"\n"):  # at once: Python's lock changes hands once
         if line.startswith(b"["):
             fact = fact_of(line)
@@ -71,10 +71,33 @@ def facts(segment: Path) -> Iterator[Fact]:
                 yield fact
 
 
-def fed(segment: Path, book: Book) -> tuple[Book, list[Row]]:
-    """A book read on by a segment (the one given is left alone), and the rows that ended in it."""
+class Fresh:
+    """The facts of the segment that is written: what is stored at once need not be read again.
+
+    At most a segment of them is held; what a store that was away takes later comes from the file.
+    """
+
+    def __init__(self) -> None:
+        self._segment: Path | None = None
+        self._facts: list[Fact] = []
+
+    def add(self, segment: Path | None, told: Sequence[Fact]) -> None:
+        """``told`` were written to ``segment``."""
+        if segment is not self._segment:
+            self._segment, self._facts = segment, []
+        self._facts += told
+
+    def take(self) -> dict[Path, list[Fact]]:
+        """The facts by their segment, which is ended now."""
+        told = {} if self._segment is None else {self._segment: self._facts}
+        self._segment, self._facts = None, []
+        return told
+
+
+def fed(told: Iterable[Fact], book: Book) -> tuple[Book, list[Row]]:
+    """A book read on (the one given is left alone), and the rows that ended."""
     later = book.copy()
-    return later, later.read(facts(segment))
+    return later, later.read(told)
 
 
 def keep(journal: Journal, segment: Path, book: Book) -> None:

@@ -36,12 +36,12 @@ _SUMMED: Final = ("key", "account", "model_asked", *SUMS[1:7], "usage_from")
 
 def add_rows(connection: Connection, rows: Iterable[Row]) -> None:
     """Add rows to the ledger and to its sums; those it has are passed over."""
-    told = [values(row) for row in rows]
-    if not told:
-        return
-    if connection.dialect.name == "postgresql":
+    whole = connection.dialect.name == "postgresql"
+    # SQLite's driver looks for an adapter for what is no int, float or text
+    told = [values(row, bool if whole else int) for row in rows]
+    if told and whole:
         connection.exec_driver_sql(_all_at_once(), tuple(map(list, zip(*told, strict=True))))
-    else:
+    elif told:
         _in_pieces(connection, told)
 
 
