@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from attrs import define, field
+from msgspec import Struct
 
 from lb.core.account import Ask
 from lb.core.body import Body, Source
@@ -10,8 +11,7 @@ from lb.core.formats.responses import NATIVE
 from lb.core.formats.voice import Voice
 
 
-@define
-class Call:
+class Call(Struct, eq=False):
     """A prepared request: the rules have run, once; no account is chosen yet.
 
     ``headers`` are the client's, lower-case, already cut to what may go upstream; ``deadline`` is
@@ -26,7 +26,7 @@ class Call:
     stream: bool
     path: str = "/responses"
     content_type: str = "application/json"
-    headers: Mapping[str, str] = field(factory=dict)
+    headers: Mapping[str, str] = {}
     request_id: str = ""
     codex: bool = False
     deadline: float | None = None

@@ -8,7 +8,6 @@ import re
 from enum import Enum
 
 import msgspec
-from attrs import define, field
 
 from lb.core import sse
 from lb.core.ledger import Usage
@@ -108,8 +107,7 @@ HOLDS, FLOWS, ENDED = Phase
 """By names of their own: Python 3.11 looks a member of an Enum up in a dozen steps."""
 
 
-@define
-class Tap:
+class Tap(msgspec.Struct, eq=False):
     """What is known of one answer so far.
 
     ``outcome`` completed | incomplete | failed once ended; ``failure`` the JSON of a terminal event
@@ -125,8 +123,8 @@ class Tap:
     sequence_number: int = -1
     usage: Usage | None = None
     failure: bytes = b""
-    owned: list[str] = field(factory=list)
-    readings: list[bytes] = field(factory=list)
+    owned: list[str] = []
+    readings: list[bytes] = []
     deltas: int = 0  # how many were seen: what a cut stream has used at least
     _last: bytes = b""
     _pattern: re.Pattern[bytes] | None = None

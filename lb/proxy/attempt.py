@@ -1,6 +1,8 @@
 """One try at one account: from the credential to the first content, or to a Problem."""
 
-from attrs import define, evolve, field
+from attrs import define, evolve
+from msgspec import Struct
+from msgspec.structs import replace
 
 from lb.adapters.answers import LONGEST_ANSWER_BYTES, LONGEST_ERROR_BYTES, Answer
 from lb.adapters.clock import Clock
@@ -22,8 +24,7 @@ from lb.core.upstreams.dialect import JSON, RESPONSES
 from lb.proxy.stream import Stream
 
 
-@define(eq=False)
-class Attempt:
+class Attempt(Struct, eq=False):
     """What is known of one try. Times are unix seconds, 0 until they happen.
 
     ``outcome`` is "" while it runs, "ok" once it began to answer, else the fault's code;
@@ -44,12 +45,11 @@ class Attempt:
     tap: Tap | None = None
     said: str = ""  # the upstream's words when it failed
     traceparent: str = ""
-    secret: Secret | None = field(default=None, repr=False)
+    secret: Secret | None = None  # shows itself to nobody
     changed: tuple[str, ...] = ()
 
 
-@define(eq=False)
-class Opened:
+class Opened(Struct, eq=False):
     """An account that has begun to answer.
 
     For a stream ``head`` holds the frames up to the first with content and ``stream`` gives the
@@ -111,11 +111,11 @@ class Tries:
     async def _on_socket(self, call: Call, attempt: Attempt, secret: Secret) -> Answer | None:
         """The answer over a WebSocket; None when the upstream wants HTTP."""
         account = attempt.slot.account
-        call = evolve(call, body=codex.for_socket(call.body, call.headers))
+        call = replace(call, body=codex.for_socket(call.body, call.headers))
         lane = call.lane or f"http/{call.ask.client}/{call.ask.session or call.request_id}"
         asked = call
         if call.increment and self.sockets.remembers(account, lane, call.previous_id):
-            asked = evolve(call, body=call.increment)
+            asked = replace(call, body=call.increment)
         for said in (asked, call):
             try:
                 written = self._written(said, attempt, secret)
@@ -246,7 +246,7 @@ def _over_http(call: Call) -> Call:
     body.drop("generate", told=False)
     if body.raw("stream") != b"true":
         body.set("stream", True, told=False)
-    return evolve(call, body=body)
+    return replace(call, body=body)
 
 
 def no_prewarm() -> Problem:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import get_args
 
 from attrs import define, field
+from msgspec import Struct
 
 from lb.adapters.clock import Clock
 from lb.core.call import Call
@@ -56,8 +57,7 @@ class Books:
         return None
 
 
-@define(eq=False)
-class Booking:
+class Booking(Struct, eq=False):
     """The ledger's side of one request that came ``at`` (unix seconds).
 
     That it was admitted is noted together with what follows, in one append: nothing was asked of
@@ -72,7 +72,7 @@ class Booking:
     settled: Settled | None = None
     _begun: bool = False
     _attempts: int = 0
-    _lost: list[tuple[Tokens, int | None]] = field(factory=list)
+    _lost: list[tuple[Tokens, int | None]] = []
 
     def begun(self) -> None:
         """It is let in, and will be for a while before anything is asked."""
@@ -132,8 +132,7 @@ class Booking:
             self.books.note(self.admitted, fact)
 
 
-@define
-class End:
+class End(Struct):
     """How a request ended: its outcome, and what only the delivery knows. Times in seconds."""
 
     outcome: Outcome

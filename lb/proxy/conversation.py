@@ -11,7 +11,7 @@ from contextlib import suppress
 import msgspec
 import structlog
 from aiohttp import WSMsgType, web
-from attrs import define, evolve, field
+from attrs import define, field
 from msgspec.structs import replace
 
 from lb.adapters.ids import new_id, request_id
@@ -144,14 +144,14 @@ class Conversation:
         session = self._session_of(call.ask.session)
         others = tuple((twin, replace(ask, session=session)) for twin, ask in call.others)
         ask = replace(call.ask, session=session)
-        call = evolve(call, ask=ask, others=others, lane=self.lane, stream=True)
+        call = replace(call, ask=ask, others=others, lane=self.lane, stream=True)
         if not previous_id or not _goes_on(call):
             return call
         body.drop("gateway", told=False)
         for name in _PREPARED:  # they may be of this house by now
             if name in call.body:
                 body.put(name, call.body.raw(name))
-        return evolve(call, increment=body, previous_id=previous_id)
+        return replace(call, increment=body, previous_id=previous_id)
 
     def _session_of(self, told: str) -> str:
         """Its own word, else one for as long as the socket lasts: its turns belong together."""

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import TypeVar
 
-from attrs import define, field
+from msgspec import Struct
 
 from lb.core.call import Call
 from lb.core.error_names import spoken
@@ -33,8 +33,7 @@ from lb.proxy.splice import spliced
 T = TypeVar("T")
 
 
-@define(eq=False)
-class Delivery:
+class Delivery(Struct, eq=False):
     """One request on its way back, and what is said of it in the log. Times in unix seconds.
 
     ``on_settled`` hears once, however it ends, how many tokens it used, what they cost
@@ -44,12 +43,13 @@ class Delivery:
 
     dispatch: Dispatch
     call: Call
+    hunt: Hunt
     received_at: float
     keepalive_s: float
     behind: Behind
+    task: asyncio.Task[object] | None
     tell_account: bool = True
     error_dialect: str = "openai"
-    hunt: Hunt = field(init=False)
     opened: Opened | None = None
     outcome: str = ""
     first_byte_at: float = 0.0
@@ -57,13 +57,7 @@ class Delivery:
     stopped: Problem | None = None
     on_settled: Callable[[int, int, float], None] | None = None
     limits: Callable[[float], Mapping[str, str]] | None = None
-    task: asyncio.Task[object] | None = None
     _drains: bool = False
-
-    def __attrs_post_init__(self) -> None:
-        """The search for an account begins with the delivery."""
-        self.hunt = self.dispatch.hunt(self.call, self.received_at)
-        self.task = asyncio.current_task()
 
     def stop(self, problem: Problem) -> None:
         """End it now, and say why: the server goes away."""

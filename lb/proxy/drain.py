@@ -7,7 +7,8 @@ A cut answer is billed all the same and its usage never told; a plan may prefer 
 import asyncio
 from collections.abc import Coroutine
 
-from attrs import define, evolve, field
+from attrs import define, field
+from msgspec.structs import replace
 
 from lb.core.errors import Problem
 from lb.core.tap import ENDED
@@ -27,7 +28,7 @@ class Drain:
 
     def __attrs_post_init__(self) -> None:
         """No account is tried any more from now on."""
-        self.hunt.call = evolve(self.hunt.call, deadline=0.0)
+        self.hunt.call = replace(self.hunt.call, deadline=0.0)
         self._before = self._seen()
 
     def _seen(self) -> int:

@@ -103,9 +103,11 @@ class Gateway:
         delivery = Delivery(
             self.dispatch,
             call,
+            self.dispatch.hunt(call, received_at),
             received_at,
-            keepalive_s=server.keepalive_s,
-            behind=self.behind,
+            server.keepalive_s,
+            self.behind,
+            asyncio.current_task(),
             tell_account=server.tell_account,
             error_dialect=server.error_dialect,
         )

@@ -2,7 +2,8 @@
 
 from typing import Protocol
 
-from attrs import define, evolve, field
+from msgspec import Struct
+from msgspec.structs import replace
 
 from lb.core.call import Call
 from lb.core.errors import Blame, Problem
@@ -21,25 +22,24 @@ class Trace(Protocol):
         """An attempt begins."""
 
 
-@define(eq=False)
-class Hunt:
+class Hunt(Struct, eq=False):
     """The search for an account for one request: what was tried, what is left to spend."""
 
     call: Call
     patience_until: float
     booking: Booking
-    tried: set[str] = field(factory=set)
-    attempts: list[Attempt] = field(factory=list)
+    tried: set[str] = set()
+    attempts: list[Attempt] = []
     problem: Problem | None = None
     laps: int = 0
     spent: int = 0  # attempts made for models before this one
-    refreshed: set[str] = field(factory=set)
+    refreshed: set[str] = set()
     stripped: bool = False
     ticket: int = 0
     waited_s: float = 0.0
     upstream_s: float = 0.0
     trace: Trace | None = None
-    notes: list[Note] = field(factory=list)  # why each account was picked
+    notes: list[Note] = []  # why each account was picked
 
     def next_model(self, problem: Problem) -> bool:
         """Whether the request may go to another model, now that ``problem`` ended this one."""
@@ -47,7 +47,7 @@ class Hunt:
         if not self.call.others or theirs or problem.blame is Blame.ANCHOR:
             return False
         (body, ask), *rest = self.call.others
-        self.call = evolve(self.call, body=body, ask=ask, others=tuple(rest), increment=None)
+        self.call = replace(self.call, body=body, ask=ask, others=tuple(rest), increment=None)
         self.booking.model = ask.model
         self.tried.clear()
         self.spent = len(self.attempts)

@@ -1,6 +1,7 @@
 """Requests that are mended after a refusal and asked once more, and one that may not be."""
 
 from attrs import evolve
+from msgspec.structs import replace
 
 from lb.core.errors import Problem
 from lb.core.rules.anchors import without_reasoning
@@ -33,7 +34,7 @@ def strip_or_raise(hunt: Hunt, problem: Problem) -> None:
     if body is None:
         raise problem
     hunt.stripped = True
-    hunt.call = evolve(hunt.call, body=body, increment=None)
+    hunt.call = replace(hunt.call, body=body, increment=None)
 
 
 def ambiguous(problem: Problem) -> Problem:
