@@ -5,13 +5,14 @@ from functools import partial
 
 import structlog
 from aiohttp import web
+from msgspec import structs
 
 from lb.adapters import ids, logs
 from lb.core.error_names import spoken
 from lb.core.errors import Blame, Problem
 from lb.proxy.deliver import Delivery
 from lb.proxy.said import line_of, ms, texts_of
-from lb.web.keys import CLIENT, DELIVERY, GATEWAY, REQUEST_ID
+from lb.web.keys import ARRIVAL, DOORMAN, GATEWAY, Arrival
 from lb.web.reading import is_unread
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -21,9 +22,11 @@ _log = structlog.get_logger()
 @web.middleware
 async def canonical(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Give the request its id, answer its problems, and log it once, however it ends."""
-    gateway = request.app[GATEWAY]
+    app = request.app
+    gateway = app[GATEWAY]
     received_at = gateway.clock.now()
-    request_id = request[REQUEST_ID] = ids.request_id(received_at)
+    request_id = ids.request_id(received_at)
+    arrival = request[ARRIVAL] = Arrival(gateway, app[DOORMAN], request_id, received_at)
     status = 499  # the client left: nobody saw an answer
     problem: Problem | None = None
     try:
@@ -45,10 +48,9 @@ async def canonical(request: web.Request, handler: Handler) -> web.StreamRespons
         status = 500
         response = answer_to(request, problem, request_id)
     finally:
-        delivery = request.get(DELIVERY)
-        if delivery is not None or problem is not None:
+        if arrival.delivery is not None or problem is not None:
             total_s = gateway.clock.now() - received_at
-            gateway.afterwards.add(partial(_tell, request, delivery, status, problem, total_s))
+            gateway.afterwards.add(partial(_tell, request, arrival, status, problem, total_s))
     return response
 
 
@@ -56,7 +58,7 @@ def answer_to(request: web.Request, problem: Problem, request_id: str) -> web.Re
     """A problem as an HTTP answer in OpenAI's envelope."""
     spoken(problem, request.app[GATEWAY].config.server.error_dialect)
     headers = {**problem.headers(), "x-request-id": request_id}
-    delivery = request.get(DELIVERY)
+    delivery = request[ARRIVAL].delivery
     if delivery is not None and delivery.hunt.attempts:
         headers["x-lb-attempts"] = str(len(delivery.hunt.attempts))
     response = web.Response(
@@ -89,13 +91,14 @@ def _of_router(request: web.Request, unknown: web.HTTPException) -> Problem:
 
 def _tell(
     request: web.Request,
-    delivery: Delivery | None,
+    arrival: Arrival,
     status: int,
     problem: Problem | None,
     total_s: float,
 ) -> None:
+    delivery = arrival.delivery
     told: dict[str, object] = {
-        "request_id": delivery.call.request_id if delivery else request[REQUEST_ID],
+        "request_id": delivery.call.request_id if delivery else arrival.request_id,
         "method": request.method,
         "path": request.path,
         "status": status,
@@ -105,19 +108,20 @@ def _tell(
     if delivery is not None:
         told |= line_of(delivery)
         texts = texts_of(delivery)
-    elif client := request.get(CLIENT):
-        told["client"] = client.name
+    elif arrival.client is not None:
+        told["client"] = arrival.client.name
     if problem is not None:
         told["outcome"] = problem.code or problem.type
         told["problem"] = problem.message
         texts = None
     logs.request(told, texts and (request.method, request.path, *texts))
-    for hear in request.app[GATEWAY].on_ended:
+    for hear in arrival.gateway.on_ended:
         hear(delivery, status, problem, total_s)
 
 
 def tell(request: web.Request, delivery: Delivery, problem: Problem | None) -> None:
     """The canonical line of one turn on a WebSocket."""
     status = problem.status if problem else 101
-    total_s = request.app[GATEWAY].clock.now() - delivery.received_at
-    request.app[GATEWAY].afterwards.add(partial(_tell, request, delivery, status, problem, total_s))
+    turn = structs.replace(request[ARRIVAL], delivery=delivery)
+    total_s = turn.gateway.clock.now() - delivery.received_at
+    turn.gateway.afterwards.add(partial(_tell, request, turn, status, problem, total_s))

@@ -19,7 +19,7 @@ from lb.web.admitting import admitted, shutting_down
 from lb.web.arriving import owner_known
 from lb.web.auth import Client
 from lb.web.headers import deadline_of, forwarded
-from lb.web.keys import DELIVERY, GATEWAY, REQUEST_ID, client_of
+from lb.web.keys import ARRIVAL, GATEWAY
 from lb.web.reading import read_any, read_body
 
 _APIS = frozenset({"openai", "azure", "compatible"})
@@ -40,14 +40,13 @@ async def forward(request: web.Request) -> web.StreamResponse:
 
     Raises: Problem as ``POST /v1/responses`` does; 501 when no kind of account here has the path.
     """
-    gateway = request.app[GATEWAY]
-    received_at = gateway.clock.now()
-    client = client_of(request)
+    arrival = request[ARRIVAL]
+    gateway, client = arrival.gateway, arrival.known(request)
     if gateway.draining:
         raise shutting_down()
     call, size = await _call(request, client)
     await owner_known(gateway, call.ask)
-    delivery = request[DELIVERY] = admitted(gateway, client, call, size, received_at)
+    delivery = arrival.delivery = admitted(gateway, client, call, size, arrival.received_at)
     gateway.deliveries.add(delivery)
     try:
         return await delivery.whole()
@@ -80,7 +79,7 @@ async def _call(request: web.Request, client: Client) -> tuple[Call, int]:
         stream=False,
         path=path,
         headers=headers,
-        request_id=request[REQUEST_ID],
+        request_id=request[ARRIVAL].request_id,
         content_type=content_type,
         codex=is_codex(headers),
         deadline=deadline_of(request.headers, request.app[GATEWAY]),

@@ -10,7 +10,7 @@ from lb.proxy.sinks import StreamSink
 from lb.web.admitting import admitted, shutting_down
 from lb.web.arriving import arrived
 from lb.web.headers import forwarded
-from lb.web.keys import DELIVERY, DOORMAN, GATEWAY, REQUEST_ID, client_of
+from lb.web.keys import ARRIVAL
 from lb.web.preparing import Visit
 from lb.web.reading import read_body
 
@@ -22,17 +22,16 @@ async def create(request: web.Request) -> web.StreamResponse:
 
 async def answered(request: web.Request, spoken: Format) -> web.StreamResponse:
     """Answer one request, asked and answered as ``spoken``."""
-    gateway = request.app[GATEWAY]
-    received_at = gateway.clock.now()
-    client = client_of(request)
+    arrival = request[ARRIVAL]
+    gateway, client = arrival.gateway, arrival.known(request)
     if gateway.draining:
         raise shutting_down()
     source = await read_body(request, gateway.config.server.max_body_mb << 20)
-    who = client, forwarded(request.headers), request[REQUEST_ID]
-    visit = Visit(request, *who, gateway, request.app[DOORMAN][0], spoken)
+    who = request, client, forwarded(request.headers), arrival.request_id
+    visit = Visit(*who, gateway, arrival.doorman, spoken)
     call, size = await arrived(visit, partial(Body.parse, source)), len(source)
     del source  # what is left of it is the call's, which forgets it when content begins
-    delivery = request[DELIVERY] = admitted(gateway, client, call, size, received_at)
+    delivery = arrival.delivery = admitted(gateway, client, call, size, arrival.received_at)
     gateway.deliveries.add(delivery)
     try:
         if not call.stream:

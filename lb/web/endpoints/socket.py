@@ -11,7 +11,7 @@ from lb.proxy.deliver import Delivery
 from lb.web.admitting import admitted, shutting_down
 from lb.web.arriving import arrived
 from lb.web.headers import forwarded
-from lb.web.keys import CLIENT, DOORMAN, GATEWAY, client_of
+from lb.web.keys import ARRIVAL
 from lb.web.middlewares import tell
 from lb.web.preparing import Visit
 
@@ -24,8 +24,9 @@ async def converse(request: web.Request) -> web.StreamResponse:
 
     Raises: Problem (400) without an upgrade, (401) for a stranger, (503) when shutting down.
     """
-    gateway = request.app[GATEWAY]
-    client_of(request)
+    arrival = request[ARRIVAL]
+    gateway = arrival.gateway
+    arrival.known(request)
     if gateway.draining:
         raise shutting_down()
     link = web.WebSocketResponse(
@@ -48,13 +49,14 @@ async def converse(request: web.Request) -> web.StreamResponse:
     async def prepared(body: Body, request_id: str) -> Call:
         headers = {**handshake, **codex.turn_headers(body)}
         # asked for at each turn: a key may have been ended since the last
-        client, doorman = client_of(request), request.app[DOORMAN][0]
-        visit = Visit(request, client, headers, request_id, gateway, doorman)
+        client = arrival.known(request)
+        visit = Visit(request, client, headers, request_id, gateway, arrival.doorman)
         return await arrived(visit, body.copy if gateway.family else lambda: body)
 
     def admit(call: Call) -> Delivery:
         size = len(call.body.view("input"))
-        return admitted(gateway, request[CLIENT], call, size, gateway.clock.now())
+        client = arrival.client or arrival.known(request)
+        return admitted(gateway, client, call, size, gateway.clock.now())
 
     def done(delivery: Delivery, problem: Problem | None) -> None:
         tell(request, delivery, problem)

@@ -3,7 +3,7 @@
 from aiohttp import web
 
 from lb.core import allowance
-from lb.web.keys import CLIENT, GATEWAY, client_of
+from lb.web.keys import ARRIVAL, GATEWAY, client_of
 
 
 async def own(request: web.Request) -> web.Response:
@@ -15,7 +15,8 @@ async def own(request: web.Request) -> web.Response:
 
 async def tell_limits(request: web.Request, response: web.StreamResponse) -> None:
     """Put what is left of the client's limits on its answer, whatever the answer is."""
-    client = request.get(CLIENT)
+    arrival = request.get(ARRIVAL)
+    client = arrival.client if arrival is not None else None
     if client is not None and client.plan.has_limits:
         now = request.app[GATEWAY].clock.now()
         response.headers.update(allowance.headers(client.meter, now))
