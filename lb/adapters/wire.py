@@ -47,11 +47,14 @@ class Wire(asyncio.Protocol):
     __slots__ = (
         "_error",
         "_held",
+        "_late_at",
         "_loop",
         "_pieces",
         "_reader",
+        "_rings_at",
         "_size",
         "_stopped",
+        "_timer",
         "_transport",
         "_waiter",
         "heard",
@@ -71,6 +74,9 @@ class Wire(asyncio.Protocol):
         self._size = 0
         self._held = False  # by who does not take what comes
         self._stopped = False
+        self._late_at = 0.0  # of the answer that is waited for, by the loop's clock; 0: of none
+        self._rings_at = 0.0
+        self._timer: asyncio.TimerHandle | None = None
         self.target = target
         self.on_data: Callable[[], None] | None = None
         self.idle_since = 0.0
@@ -103,6 +109,8 @@ class Wire(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Whoever waits is told; who splices, too."""
         self._transport = None
+        if self._timer is not None:
+            self._timer.cancel()
         if not self._reader.end():
             begun = self._reader.head is not None
             self._fail(exc or (CutError() if begun else HungUpError()))
@@ -126,10 +134,6 @@ class Wire(asyncio.Protocol):
         if self._transport is not None:
             self._transport.abort()
 
-    def _expire(self) -> None:
-        """The answer is late: whoever waits for it gets a TimeoutError."""
-        self._fail(TimeoutError())
-
     async def _wait(self) -> None:
         self._waiter = self._loop.create_future()
         try:
@@ -152,7 +156,7 @@ class Wire(asyncio.Protocol):
         else:
             transport.write(head)
             transport.write(body)
-        timer = self._loop.call_later(head_s, self._expire)
+        self._expect(head_s)
         try:
             while reader.head is None:
                 if self._error is not None:
@@ -160,7 +164,30 @@ class Wire(asyncio.Protocol):
                 await self._wait()
             return reader.head
         finally:
-            timer.cancel()
+            self._late_at = 0.0
+
+    def _expect(self, head_s: float) -> None:
+        """An answer is late in ``head_s`` seconds.
+
+        Most are not, so one timer serves many: it looks when it rings whether it was meant.
+        """
+        self._late_at = self._loop.time() + head_s
+        if self._timer is not None and self._late_at < self._rings_at:
+            self._timer.cancel()
+            self._timer = None
+        if self._timer is None:
+            self._set(self._late_at)
+
+    def _set(self, at: float) -> None:
+        self._rings_at = at
+        self._timer = self._loop.call_at(at, self._ring)
+
+    def _ring(self) -> None:
+        self._timer = None
+        if self._late_at > self._rings_at:
+            self._set(self._late_at)
+        elif self._late_at:
+            self._fail(TimeoutError())
 
     def take(self) -> bytes:
         """What of the body has come, without waiting.

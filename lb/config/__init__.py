@@ -31,7 +31,7 @@ from lb.config.facts import Alerts, Config, Metrics, Otel, Routing, Server, expa
 from lb.config.folder import folder_for
 from lb.config.text import ConfigError, Mistake, Mistakes, read, shown
 from lb.core.account import Account, Simulation
-from lb.core.models import Catalog
+from lb.core.catalog import Catalog
 from lb.core.plans import Key, Plan
 
 __all__ = [

@@ -6,7 +6,7 @@ from pathlib import Path
 from attrs import field, frozen
 
 from lb.core.account import Account
-from lb.core.models import Catalog
+from lb.core.catalog import Catalog
 from lb.core.plans import Key, Plan
 from lb.core.prices import Price
 from lb.core.secret import Secret

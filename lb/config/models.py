@@ -13,7 +13,7 @@ from lb.config import build
 from lb.config.checks import TOKEN, Checks
 from lb.config.sections import ModelText
 from lb.config.text import given, shown, suggestion, visible
-from lb.core.models import EFFORTS, ENDPOINTS, MODALITIES, Catalog, Model
+from lb.core.catalog import EFFORTS, ENDPOINTS, MODALITIES, Catalog, Model
 from lb.core.plans import Plan
 
 SHIPPED = "models.toml"

@@ -142,7 +142,7 @@ def short(name: str) -> str:
 
 
 def _key(client: str, name: str) -> bytes:
-    whole = f"{client}\0{short(name)}"
+    whole = f"{client}\0{name if len(name) <= LONGEST_NAME else short(name)}"
     return _digest(whole) if name.startswith(_STATE) else _digests[whole]
 
 

@@ -14,7 +14,7 @@ import msgspec
 
 Outcome = Literal["completed", "incomplete", "failed", "client_gone", "refused", "interrupted"]
 UsageFrom = Literal["upstream", "estimated", "none"]
-MOST_TOKENS = 1 << 40  # of one answer: an upstream that tells more tells nonsense
+_MOST = 1 << 40  # of one answer: an upstream that tells more tells nonsense
 
 
 class Tokens(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -53,19 +53,12 @@ class Usage(msgspec.Struct, frozen=True):
 
 def told(usage: Usage) -> Tokens:
     """Tokens as the upstream told them, nonsense cut to what a store can add up."""
-    return Tokens(
-        _count(usage.input_tokens),
-        _count(usage.cached_tokens),
-        _count(usage.output_tokens),
-        _count(usage.reasoning_tokens),
-        "upstream",
-    )
-
-
-def _count(number: int | None) -> int:
-    if not number:
-        return 0
-    return number if 0 < number <= MOST_TOKENS else max(0, min(number, MOST_TOKENS))
+    given, cached = usage.input_tokens or 0, usage.cached_tokens or 0
+    output, reasoning = usage.output_tokens or 0, usage.reasoning_tokens or 0
+    if min(given, cached, output, reasoning) < 0 or max(given, cached, output, reasoning) > _MOST:
+        told = (max(0, min(number, _MOST)) for number in (given, cached, output, reasoning))
+        given, cached, output, reasoning = told
+    return Tokens(given, cached, output, reasoning, "upstream")
 
 
 def estimated(deltas: int) -> Tokens:

@@ -6,20 +6,17 @@ effort suffix (``:high``). Names of models that really are called so (``llama3:8
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import cache
 from typing import Any, Final
 
 from attrs import field, frozen
 from msgspec import Struct
 
-from lb.core.account import Only, admits
+from lb.core.account import Only
 from lb.core.body import Body
+from lb.core.catalog import ENDPOINTS, MODALITIES, MOST_NAMES, Catalog, Model
 from lb.core.errors import Blame, Problem, bad_request
-from lb.core.prices import Price
-
-ENDPOINTS: Final = {"responses": "/v1/responses", "chat": "/v1/chat/completions"}
-"""What a model may speak -> where a client asks for it."""
 
 SUFFIXES: Final = {
     "min": "minimal",
@@ -32,92 +29,7 @@ SUFFIXES: Final = {
 }
 """Suffix of a model's name -> the reasoning effort it stands for."""
 
-EFFORTS: Final = ("none", "minimal", "low", "medium", "high", "xhigh")
-MODALITIES: Final = ("text", "image", "file", "audio")
-
-MOST_NAMES: Final = 4096  # names whose model is remembered
 _PART: Final = re.compile(rb'"type"\s*:\s*"input_(image|file|audio)"')
-_WILD: Final = frozenset("*?[")
-
-
-@frozen
-class Model:
-    """What the catalog says of a model, or of all that a glob admits.
-
-    ``served`` the name upstream knows it by ("": its own); ``efforts`` and ``modalities`` None
-    where nobody said, so that upstream decides (no efforts: it does not reason); ``plans`` who may
-    use it (none: all); ``retired`` what replaces it ("": nothing does; None: it is in service);
-    ``shipped`` whether the package says so, not the operator; ``known`` whether anybody does: of
-    one that is not, everything is possible.
-    """
-
-    name: str
-    aliases: tuple[str, ...] = ()
-    served: str = ""
-    endpoints: tuple[str, ...] = tuple(ENDPOINTS)
-    efforts: tuple[str, ...] | None = None
-    modalities: tuple[str, ...] | None = None
-    plans: tuple[str, ...] = ()
-    prices: Price | None = None
-    retired: str | None = None
-    shipped: bool = False
-    known: bool = True
-    is_family: bool = field(init=False)  # whether it speaks of all models a glob admits
-
-    @is_family.default
-    def _of_many(self) -> bool:
-        return not _WILD.isdisjoint(self.name)
-
-
-@frozen
-class Catalog:
-    """The models by name, by alias and by glob."""
-
-    models: Mapping[str, Model] = field(factory=dict)
-    _exact: dict[str, Model] = field(init=False, repr=False)
-    _families: tuple[Model, ...] = field(init=False, repr=False)
-    _found: dict[str, Model] = field(factory=dict, init=False, repr=False, eq=False)
-
-    @_exact.default
-    def _by_name(self) -> dict[str, Model]:
-        single = [model for model in self.models.values() if not model.is_family]
-        named = {alias: model for model in single for alias in model.aliases}
-        return named | {model.name: model for model in single}
-
-    @_families.default
-    def _by_glob(self) -> tuple[Model, ...]:
-        families = (model for model in self.models.values() if model.is_family)
-        return tuple(sorted(families, key=lambda model: -len(model.name)))
-
-    @property
-    def prices(self) -> dict[str, Price]:
-        """What models cost by the catalog, by every name they go by."""
-        told = {model.name: model.prices for model in self.models.values() if model.prices}
-        for model in self.models.values():
-            for other in (*model.aliases, model.served) if model.prices else ():
-                if other and model.prices:
-                    told.setdefault(other, model.prices)
-        return told
-
-    def exact(self, name: str) -> Model | None:
-        """The model of this name or alias."""
-        return self._exact.get(name)
-
-    def find(self, name: str) -> Model:
-        """The model of this name or alias, else the narrowest family, else one not ``known``."""
-        found = self._found.get(name)
-        if found is None:
-            if len(self._found) >= MOST_NAMES:  # clients choose them
-                self._found.clear()
-            of = (family for family in self._families if spelt_out(family.name, name))
-            found = self._exact.get(name) or next(of, None) or Model(name, known=False)
-            self._found[name] = found
-        return found
-
-
-def spelt_out(glob: str, name: str) -> bool:
-    """Whether ``glob`` admits ``name`` knowingly: ``gpt-*`` says nothing of ``gpt-5:high``."""
-    return admits((glob,), name) and all(mark in glob for mark in ":/" if mark in name)
 
 
 class Asked(Struct, frozen=True):
@@ -132,13 +44,14 @@ class Settled(Struct, frozen=True):
     """What a request's ``model`` came to mean.
 
     ``names`` are all it goes by, for those who allow or forbid models; ``served`` is the one that
-    goes upstream; ``only`` which accounts its prefix picked.
+    goes upstream; ``only`` which accounts its prefix picked, ``effort`` what its suffix asks for.
     """
 
     model: Model
     served: str
     names: tuple[str, ...]
     only: tuple[Only, ...] = ()
+    effort: str = ""
 
     def check_plan(self, plan: str) -> None:
         """Raises: Problem (403) when the model is not in the caller's plan."""
@@ -166,6 +79,7 @@ class Reader:
     catalog: Catalog
     real: Callable[[str], bool]
     called: Callable[[str], bool] = lambda _: False
+    _plain: dict[str, Settled] = field(factory=dict, init=False, repr=False, eq=False)
 
     def known(self, name: str) -> bool:
         """Whether some model is called just so."""
@@ -202,22 +116,33 @@ class Reader:
         Raises: Problem (400, 410) for what the model is not, or no longer.
         """
         told_name = body.get("model")
-        asked = self.read(told_name)
-        model = self.catalog.find(asked.name)
-        name = asked.name if model.is_family else model.name
+        meant = self._plain.get(told_name) or self._meant(told_name)
+        model, name = meant.model, meant.names[0]
         _check_retired(model, name, self.real)
         _check_endpoint(model, name, endpoint)
         told = _effort_of(body)
-        if asked.effort and not told:
-            body.set("reasoning", {**(body.get("reasoning") or {}), "effort": asked.effort})
-        _check_effort(model, name, told or asked.effort, "reasoning.effort" if told else "model")
+        if meant.effort and not told:
+            body.set("reasoning", {**(body.get("reasoning") or {}), "effort": meant.effort})
+        _check_effort(model, name, told or meant.effort, "reasoning.effort" if told else "model")
         _check_modalities(model, name, body)
+        if meant.served != told_name:
+            body.set("model", meant.served)
+        return meant
+
+    def _meant(self, told_name: str) -> Settled:
+        """What a name means; that of a plain one follows from the catalog alone, and is kept."""
+        asked = self.read(told_name)
+        model = self.catalog.find(asked.name)
+        name = asked.name if model.is_family else model.name
         served = name if model.is_family or not model.served else model.served
-        if served != told_name:
-            body.set("model", served)
         names = (name,) if name == asked.name else (name, asked.name)
         only = (Only(frozenset({asked.prefix}), "the model's prefix"),) if asked.prefix else ()
-        return Settled(model, served, names, only)
+        meant = Settled(model, served, names, only, asked.effort)
+        if "/" not in told_name and ":" not in told_name:
+            if len(self._plain) >= MOST_NAMES:  # clients choose them
+                self._plain.clear()
+            self._plain[told_name] = meant
+        return meant
 
 
 def _effort_of(body: Body) -> str:

@@ -19,6 +19,7 @@ MOST_LOOKS = 64
 _STANDING = ("account", "health", "limit", "blocks", "windows", "probe_until")
 _standing = attrgetter(*_STANDING, "origin.until")
 """An account as it is until something happens to it: references only, nothing is judged yet."""
+_load = attrgetter("in_flight")
 
 
 class Note(Struct, frozen=True, gc=False):
@@ -69,10 +70,10 @@ def _looks(
     slots = pool.slots.values()
     if len(slots) > most:
         few = [*islice(slots, most)] if always else []
-        return tuple(map(_standing, few)), tuple([slot.in_flight for slot in few])
+        return tuple(map(_standing, few)), tuple(map(_load, few))
     if pool.standings is None:
         pool.standings = tuple(map(_standing, slots))
-    return pool.standings, tuple([slot.in_flight for slot in slots])
+    return pool.standings, tuple(map(_load, slots))
 
 
 def _then(standing: tuple[Any, ...], in_flight: int) -> Slot:

@@ -49,12 +49,12 @@ class Books:
         told = Admitted(call.request_id, at, ask.client, ask.model, effort_of(call), call.stream)
         return Booking(self, call.request_id, ask.model, at, told)
 
-    def cost_uusd(self, names: tuple[str, ...], tokens: Tokens) -> int | None:
-        """What tokens cost, by the first of the model's ``names`` that has a price."""
-        for name in names:
-            if self.prices.knows(name):
-                return self.prices.cost_uusd(name, tokens.input, tokens.cached, tokens.output)
-        return None
+    def cost_uusd(self, served: str, asked: str, tokens: Tokens) -> int | None:
+        """What tokens cost, by the name of the model that served, else by the one asked for."""
+        price = (self.prices.price(served) if served else None) or self.prices.price(asked)
+        if price is None:
+            return None
+        return price.cost_uusd(tokens.input, tokens.cached, tokens.output)
 
 
 class Booking(Struct, eq=False):
@@ -98,9 +98,13 @@ class Booking(Struct, eq=False):
         ``last`` is the attempt it ended with; ``answers`` whether that one began to answer (else
         it was ``lost``).
         """
-        used = [*self._lost, self._used(last)] if answers and last is not None else self._lost
-        tokens, cost = together(used)
         tap = last.tap if last is not None else None
+        if last is None or not answers:
+            tokens, cost = together(self._lost)
+        elif self._lost:
+            tokens, cost = together((*self._lost, self._used(last)))
+        else:
+            tokens, cost = self._used(last)
         self.settled = Settled(
             self.request_id,
             last.slot.id if last is not None else "",
@@ -108,9 +112,9 @@ class Booking(Struct, eq=False):
             tokens,
             cost,
             self._attempts,
-            round(end.queue_s * 1000),
-            round((end.first_byte_at - self.at) * 1000) if end.first_byte_at else None,
-            max(0, round((end.at - self.at) * 1000)),
+            _ms(end.queue_s),
+            _ms(end.first_byte_at - self.at) if end.first_byte_at else None,
+            _ms(end.at - self.at),
             end.outcome,
         )
         self._note(self.settled)
@@ -121,8 +125,9 @@ class Booking(Struct, eq=False):
         if tap is None:
             return NO_TOKENS, None
         tokens = tokens_of(tap)
-        names = tuple(name for name in (tap.model, self.model) if name)
-        return tokens, None if tokens is NO_TOKENS else self.books.cost_uusd(names, tokens)
+        if tokens is NO_TOKENS:
+            return tokens, None
+        return tokens, self.books.cost_uusd(tap.model, self.model, tokens)
 
     def _note(self, fact: Fact) -> None:
         if self._begun:
@@ -139,6 +144,11 @@ class End(Struct):
     at: float  # unix seconds
     queue_s: float = 0.0
     first_byte_at: float = 0.0  # unix seconds, 0: nothing was written
+
+
+def _ms(seconds: float) -> int:
+    """Milliseconds, at least 0."""
+    return int(seconds * 1000 + 0.5) if seconds > 0 else 0
 
 
 def tokens_of(tap: Tap) -> Tokens:

@@ -11,8 +11,8 @@ from attrs import define, evolve, field
 from lb.adapters.clock import Clock
 from lb.adapters.files import write_private
 from lb.core.account import Account, Ask
+from lb.core.catalog import spelt_out
 from lb.core.errors import Problem
-from lb.core.models import spelt_out
 from lb.core.plans import Plan
 from lb.core.pool import Pool
 from lb.core.slot import Slot

@@ -118,9 +118,10 @@ class Dispatch:
 
     def _measure(self, attempt: Attempt, answer: Answer) -> None:
         """What the head says of usage windows; of an account in full flow only now and then."""
-        now, slot = self.clock.now(), attempt.slot
-        if answer.status == 200 and now < slot.measured_at + MEASURE_S:
+        slot = attempt.slot
+        if answer.status == 200 and attempt.at < slot.measured_at + MEASURE_S:
             return
+        now = self.clock.now()
         if windows := attempt.kind.windows(answer.headers, now):
             slot.measured_at = now
             self.learn(events.Measured(slot.id, now, windows))

@@ -11,8 +11,9 @@ from lb.config import ConfigError, parse
 from lb.config.models import shipped
 from lb.core.account import Account, Only
 from lb.core.body import Body
+from lb.core.catalog import Catalog, Model
 from lb.core.errors import Problem
-from lb.core.models import SUFFIXES, Asked, Catalog, Model, Reader, Settled
+from lb.core.models import SUFFIXES, Asked, Reader, Settled
 
 CATALOG = Catalog(
     {

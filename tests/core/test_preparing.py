@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from lb.config.models import shipped
 from lb.core import gateway
 from lb.core.body import Body
+from lb.core.catalog import Catalog
 from lb.core.errors import Blame, Problem
 from lb.core.formats import FORMATS
-from lb.core.models import Catalog, Reader
+from lb.core.models import Reader
 from lb.core.rules import prepare
 
 READER = Reader(Catalog(shipped()), lambda _: False)

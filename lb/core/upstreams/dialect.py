@@ -31,18 +31,26 @@ class Dialect:
     stream_only = False
     websocket = "never"
     models_path = "/models"
+    fits = False
+    """Whether ``fit`` has anything to do."""
     aliases: Mapping[str, str] = {}
     """This upstream's own codes (lower case) -> OpenAI's."""
     openai_envelope = True
     """Whether its error bodies are OpenAI's, so that a client may get them as they came."""
 
+    def __init_subclass__(cls) -> None:
+        """A kind fits bodies as soon as it says how."""
+        cls.fits = cls.fit is not Dialect.fit
+
     def rewrite(self, call: Call, account: Account, secret: Secret) -> Outgoing:
-        """The request as this upstream wants it. Works on a copy: ``call`` stays as it is."""
-        body = call.body.copy()
-        for field in account.stripped:
-            strip(body, field)
-        if call.path == RESPONSES:
-            self.fit(body, call)
+        """The request as this upstream wants it; ``call`` stays as it is."""
+        body, fits = call.body, self.fits and call.path == RESPONSES
+        if fits or account.stripped:
+            body = body.copy()
+            for field in account.stripped:
+                strip(body, field)
+            if fits:
+                self.fit(body, call)
         stream = call.stream or (self.stream_only and call.path == RESPONSES)
         return Outgoing(
             url=self.url(account, call.path),
