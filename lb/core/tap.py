@@ -6,6 +6,7 @@ are passed over by a search for their names.
 
 import re
 from enum import Enum
+from typing import Any
 
 import msgspec
 
@@ -61,9 +62,13 @@ class _Usage(msgspec.Struct):
     completion_tokens: int | None = None
 
 
-class _Item(msgspec.Struct):
+class Item(msgspec.Struct):
+    """As much of an item of the output as somebody looks at; ``content`` is not decoded."""
+
     id: str | None = None
     encrypted_content: str | None = None
+    type: Any = None
+    content: msgspec.Raw = msgspec.Raw(b"null")
 
 
 class _Response(msgspec.Struct):
@@ -74,15 +79,18 @@ class _Response(msgspec.Struct):
     usage: msgspec.Raw = msgspec.Raw(b"null")
 
 
-class _Whole(_Response):
-    output: list[_Item] | None = None
+class Whole(_Response):
+    """As much of a response as somebody looks at; ``output_text`` empty where it has none."""
+
+    output: list[Item] | None = None
+    output_text: msgspec.Raw = msgspec.Raw(b"")
 
 
 class _Event(msgspec.Struct):
     type: str = ""
     sequence_number: int | None = None
     response: _Response | None = None
-    item: _Item | None = None
+    item: Item | None = None
 
 
 class _Typed(msgspec.Struct):
@@ -92,7 +100,7 @@ class _Typed(msgspec.Struct):
 _events = msgspec.json.Decoder(_Event)
 _types = msgspec.json.Decoder(_Typed)
 _usages = msgspec.json.Decoder(_Usage)
-_wholes = msgspec.json.Decoder(_Whole)
+wholes = msgspec.json.Decoder(Whole)
 
 
 class Phase(Enum):
@@ -111,8 +119,9 @@ class Tap(msgspec.Struct, eq=False):
     """What is known of one answer so far.
 
     ``outcome`` completed | incomplete | failed once ended; ``failure`` the JSON of a terminal event
-    that reports one; ``owned`` the names of state the account now holds ("resp:..", "item:..",
-    "enc:.."); ``readings`` the JSON of ``codex.rate_limits`` events, both taken away by the reader.
+    that reports one; ``seen`` what was read of a whole answer; ``owned`` the names of state the
+    account now holds ("resp:..", "item:..", "enc:.."); ``readings`` the JSON of
+    ``codex.rate_limits`` events, taken away by the reader.
     """
 
     phase: Phase = HOLDS
@@ -125,6 +134,7 @@ class Tap(msgspec.Struct, eq=False):
     failure: bytes = b""
     owned: list[str] = []
     readings: list[bytes] = []
+    seen: Whole | None = None
     deltas: int = 0  # how many were seen: what a cut stream has used at least
     _last: bytes = b""
     _pattern: re.Pattern[bytes] | None = None
@@ -206,7 +216,7 @@ class Tap(msgspec.Struct, eq=False):
         if len(response.usage) > len("null"):
             self.usage = usage_of(response.usage) or self.usage
 
-    def _keep_item(self, item: _Item) -> None:
+    def _keep_item(self, item: Item) -> None:
         if item.id:
             self.owned.append(f"item:{item.id}")
         if item.encrypted_content:
@@ -229,11 +239,12 @@ class Tap(msgspec.Struct, eq=False):
         Raises: Garbage for what is no response object.
         """
         try:
-            response = _wholes.decode(answer)
+            response = wholes.decode(answer)
         except (msgspec.DecodeError, RecursionError):
             raise Garbage from None
         if response.id is None and response.status is None and response.output is None:
             raise Garbage
+        self.seen = response
         self._keep_response(response)
         for item in response.output or ():
             self._keep_item(item)
@@ -247,7 +258,7 @@ class Tap(msgspec.Struct, eq=False):
         self.outcome = "completed"
         self.phase = ENDED
         try:
-            response = _wholes.decode(answer)
+            response = wholes.decode(answer)
         except (msgspec.DecodeError, RecursionError):
             return
         if response.id and response.id.startswith("file-"):

@@ -74,7 +74,7 @@ class Delivery(Struct, eq=False):
             self._book(ended_with(opened.tap))
             content_type, body = "application/json", opened.head
             if self.call.path == RESPONSES:
-                body = self.call.voice.whole(body)
+                body = self.call.voice.whole(body, opened.tap.seen)
             else:
                 content_type = opened.answer.headers.get("content-type", content_type)
             headers = headers_of(self, opened)

@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
+import pytest
+
 from lb.adapters.wire import READ_BYTES, HungUpError, Target, Wire
 from lb.adapters.wires import Wires, target_of
 from tests.clients import until
@@ -51,6 +53,28 @@ async def test_a_connection_serves_again() -> None:
         assert wires.take(target) is wire
         assert len(wires) == 0
         wire.close()
+
+
+@pytest.mark.parametrize(("first_s", "then_s"), [(5.0, 0.1), (0.3, 0.5)])
+async def test_each_answer_has_a_time_of_its_own_to_come(first_s: float, then_s: float) -> None:
+    """Whether the timer of the one before would ring later or sooner."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(OK)
+        await reader.readuntil(b"\r\n\r\n")
+        await reader.read()
+
+    async with serving(serve) as target:
+        wires, loop = Wires(), asyncio.get_running_loop()
+        wire = await wires.connect(target, 5.0)
+        await wire.ask(*ASKED[:3], first_s)
+        assert (await wire.chunk(), wire.at_end()) == (b"hi", True)
+        began = loop.time()
+        with pytest.raises(TimeoutError):
+            await wire.ask(*ASKED[:3], then_s)
+        assert then_s <= loop.time() - began < 4.0
+        wire.abort()
 
 
 async def test_one_that_said_more_than_it_was_asked_does_not() -> None:

@@ -14,6 +14,7 @@ from lb.core.formats.chat_request import NATIVE_HERE, STEPS, stops_of, wants_usa
 from lb.core.formats.chat_stream import ChatStream
 from lb.core.formats.chat_whole import completion
 from lb.core.formats.responses import Collector
+from lb.core.tap import Whole
 
 
 @frozen
@@ -27,8 +28,9 @@ class Chatting:
         """Chunks, as they come."""
         return ChatStream(self.usage, self.stops)
 
-    def whole(self, response: bytes) -> bytes:
+    def whole(self, response: bytes, seen: Whole | None = None) -> bytes:
         """One completion."""
+        del seen
         return msgspec.json.encode(completion(msgspec.json.decode(response), self.stops))
 
 

@@ -6,6 +6,7 @@ from msgspec import Raw, Struct
 
 from lb.core.body import Body
 from lb.core.errors import Blame, Problem
+from lb.core.tap import Whole, wholes
 
 ITEM_DONE = "response.output_item.done"
 TERMINAL = frozenset({"response.completed", "response.incomplete", "response.failed"})
@@ -20,17 +21,7 @@ class _Part(Struct):
     text: str = ""
 
 
-class _Item(Struct):
-    type: str = ""
-    content: list[_Part] | None = None
-
-
-class _Spoken(Struct):
-    output: list[_Item] | None = None
-    output_text: Raw = msgspec.field(default_factory=Raw)
-
-
-_SPOKEN = msgspec.json.Decoder(_Spoken)
+_PARTS = msgspec.json.Decoder(list[_Part] | None)
 
 
 class _Event(Struct):
@@ -113,9 +104,9 @@ class Native:
         """Nothing is altered on the way."""
         return Relay()
 
-    def whole(self, response: bytes) -> bytes:
+    def whole(self, response: bytes, seen: Whole | None = None) -> bytes:
         """The response, with ``output_text`` at its end where upstream left it out."""
-        return with_output_text(response)
+        return with_output_text(response, seen)
 
 
 @frozen
@@ -141,22 +132,23 @@ NATIVE = Native()
 RESPONSES = Responses()
 
 
-def with_output_text(response: bytes) -> bytes:
-    """The texts of all messages joined, as a last field; no byte before it is touched."""
+def with_output_text(response: bytes, seen: Whole | None = None) -> bytes:
+    """The texts of all messages joined, as a last field; no byte before it is touched.
+
+    ``seen`` is what was read of the response already, if it was.
+    """
     body = response.rstrip()
+    texts: list[str] = []
     try:
-        spoken = _SPOKEN.decode(body)
+        seen = seen or wholes.decode(body)
+        if seen.output is None or len(seen.output_text) or not body.endswith(b"}"):
+            return response
+        for item in seen.output:
+            if item.type == "message":
+                parts = _PARTS.decode(item.content) or ()
+                texts += [part.text for part in parts if part.type == "output_text"]
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return response
-    if spoken.output is None or bytes(spoken.output_text) or not body.endswith(b"}"):
-        return response
-    texts = (
-        part.text
-        for item in spoken.output
-        if item.type == "message"
-        for part in item.content or ()
-        if part.type == "output_text"
-    )
     return b'%b,"output_text":%b}' % (body[:-1], msgspec.json.encode("".join(texts)))
 
 

@@ -4,6 +4,7 @@ from typing import Protocol
 
 from lb.core.body import Body
 from lb.core.errors import Problem
+from lb.core.tap import Whole
 
 
 class Collector(Protocol):
@@ -40,8 +41,11 @@ class Voice(Protocol):
         """For an answer that is streamed."""
         ...
 
-    def whole(self, response: bytes) -> bytes:
-        """The answer in one piece, from the JSON text of a response."""
+    def whole(self, response: bytes, seen: Whole | None = None) -> bytes:
+        """The answer in one piece, from the JSON text of a response.
+
+        ``seen`` is what the tap has read of it, which need not be read again.
+        """
         ...
 
 

@@ -16,6 +16,7 @@ from lb.core.errors import Problem, bad_request
 from lb.core.formats.voice import Encoder, Voice
 from lb.core.gateway.turns import questions_of
 from lb.core.gateway.wish import Wish
+from lb.core.tap import Whole
 
 MARK: Final = ":planning:"
 DEFAULT_SCORE: Final = 0.6  # LLM Router's own example
@@ -95,8 +96,9 @@ class Planned:
         """For an answer that is streamed."""
         return PlannedStream(self.details, self.inner.encoder())
 
-    def whole(self, response: bytes) -> bytes:
+    def whole(self, response: bytes, seen: Whole | None = None) -> bytes:
         """The answer in one piece."""
+        del seen  # it is another answer now
         told = msgspec.json.decode(response)
         return self.inner.whole(msgspec.json.encode(_with_details(told, self.details)))
 
