@@ -103,7 +103,7 @@ def request(told: dict[str, Any], texts: tuple[str, ...] | None = None) -> None:
         structlog.get_logger().info("request", **told)
     elif LEVELS[Levelled.level] <= LEVELS["info"]:
         told["event"], told["level"], told["timestamp"] = "request", "info", _timestamp(time.time())
-        out.write(_line_of(told, texts) + b"\n")
+        _waiting.append(_line_of(told, texts))
 
 
 def _line_of(told: dict[str, Any], texts: tuple[str, ...] | None) -> bytes:
@@ -116,9 +116,15 @@ def _line_of(told: dict[str, Any], texts: tuple[str, ...] | None) -> bytes:
 
 
 def flush() -> None:
-    """Lines of requests leave now."""
-    if Levelled.straight is not None:
-        Levelled.straight.flush()
+    """Lines of requests leave now, in one write whether Python buffers or not."""
+    out = Levelled.straight
+    if out is not None and _waiting:
+        out.write(b"\n".join((*_waiting, b"")))
+        _waiting.clear()
+        out.flush()
+
+
+_waiting: list[bytes] = []
 
 
 def _timestamp(now: float) -> str:

@@ -86,6 +86,7 @@ def test_the_line_of_a_request_is_what_structlog_would_write(log: Log, text: str
     logs.request(dict(told))
     logs.request(dict(told), ("POST", text))  # seen, and seen again
     logs.request(dict(told), ("POST", text))
+    logs.flush()
     usual, *others = log.lines
     assert len(usual.pop("timestamp")) == 27
     for short in others:
@@ -97,14 +98,17 @@ def test_the_line_of_a_request_is_what_structlog_would_write(log: Log, text: str
 def test_the_line_of_a_request_follows_the_level(log: Log) -> None:
     logs.set_level("warning")
     logs.request({"status": 200})
+    logs.flush()
     assert log.text == ""
     logs.set_level("debug")
     logs.request({"status": 200})
+    logs.flush()
     assert len(log.lines) == 1
 
 
 def test_the_line_of_a_request_is_for_people_on_a_console(console: Log) -> None:
     logs.request({"status": 200})
+    logs.flush()
     assert "status" in console.text
     assert not console.text.startswith("{")
 
