@@ -11,11 +11,10 @@ from aiohttp.http_exceptions import HttpProcessingError
 
 from lb.adapters.answers import Answer, HTTPAnswer, WireAnswer
 from lb.adapters.faults import origin_of, problem_of
-from lb.adapters.wire import READ_BYTES, Wire
+from lb.adapters.wire import READ_BYTES, StaleWireError
 from lb.adapters.wires import (
     IDLE_S,
     ConnectError,
-    StaleWireError,
     Wires,
     head_of,
     target_of,
@@ -24,7 +23,7 @@ from lb.core.account import Account
 from lb.core.body import Source
 from lb.core.call import Outgoing
 from lb.core.http1 import HEAD_BYTES
-from lb.core.http1_head import Garbled, Head
+from lb.core.http1_head import Garbled
 
 _FOREIGN = (aiohttp.ClientError, HttpProcessingError, Garbled, OSError, TimeoutError, ValueError)
 
@@ -74,10 +73,10 @@ class Transport:
             if wire is None:
                 wire = await self.wires.connect(target, timeouts.connect_s)
             try:
-                head = await _told(wire, asked)
+                head = await wire.ask(*asked)
             except StaleWireError:  # it was closed while it lay idle: nobody's fault
                 wire = await self.wires.connect(target, timeouts.connect_s)
-                head = await _told(wire, asked)
+                head = await wire.ask(*asked)
         except (*_FOREIGN, ConnectError) as error:
             raise problem_of(error, origin_of(outgoing.url)) from error
         return WireAnswer(wire, self.wires, head, timeouts.idle_s)
@@ -97,13 +96,3 @@ class Transport:
                 timeout=aiohttp.ClientTimeout(total=None, sock_connect=connect_s),
             )
         return HTTPAnswer(response, origin_of(outgoing.url), account.timeouts.idle_s)
-
-
-async def _told(wire: Wire, asked: Asked) -> Head:
-    try:
-        return await wire.ask(*asked)
-    except BaseException as error:
-        wire.abort()
-        if isinstance(error, ConnectionError) and wire.used and not wire.heard:
-            raise StaleWireError from None
-        raise

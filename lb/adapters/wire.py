@@ -34,6 +34,10 @@ class HungUpError(ConnectionError):
     """The connection was closed before an answer began."""
 
 
+class StaleWireError(Exception):
+    """A kept connection was closed before any of the answer came: begin a fresh one."""
+
+
 class CutError(ConnectionError):
     """The connection was closed in the middle of an answer."""
 
@@ -134,21 +138,14 @@ class Wire(asyncio.Protocol):
         if self._transport is not None:
             self._transport.abort()
 
-    async def _wait(self) -> None:
-        self._waiter = self._loop.create_future()
-        try:
-            await self._waiter
-        finally:
-            self._waiter = None
-
     async def ask(self, method: str, head: bytes, body: Source, head_s: float) -> Head:
         """Send a request; the head of the answer, within ``head_s`` seconds.
 
-        Raises: TimeoutError, OSError, Garbled.
+        Raises: TimeoutError, OSError, Garbled, StaleWireError; the connection is cut then.
         """
         transport, reader = self._transport, self._reader
         if transport is None or transport.is_closing():
-            raise HungUpError
+            raise StaleWireError if self.used else HungUpError
         self.heard = False
         reader.begin(method)
         if len(body) <= INLINE_BODY_BYTES:
@@ -158,13 +155,20 @@ class Wire(asyncio.Protocol):
             transport.write(body)
         self._expect(head_s)
         try:
-            while reader.head is None:
-                if self._error is not None:
-                    raise self._error
-                await self._wait()
-            return reader.head
+            while reader.head is None and self._error is None:
+                self._waiter = self._loop.create_future()
+                await self._waiter
+        except BaseException:
+            self.abort()
+            raise
         finally:
-            self._late_at = 0.0
+            self._late_at, self._waiter = 0.0, None
+        if reader.head is not None:
+            return reader.head
+        self.abort()
+        if isinstance(self._error, ConnectionError) and self.used and not self.heard:
+            raise StaleWireError
+        raise self._error or HungUpError
 
     def _expect(self, head_s: float) -> None:
         """An answer is late in ``head_s`` seconds.
@@ -208,7 +212,11 @@ class Wire(asyncio.Protocol):
     async def chunk(self) -> bytes:
         """What of the body comes next; empty at the end. Raises: as ``take``."""
         while not (piece := self.take()) and not self._reader.done():
-            await self._wait()
+            self._waiter = self._loop.create_future()
+            try:
+                await self._waiter
+            finally:
+                self._waiter = None
         return piece
 
     def at_end(self) -> bool:

@@ -31,10 +31,6 @@ class ConnectError(Exception):
     """The host was not reached; ``__cause__`` says why."""
 
 
-class StaleWireError(Exception):
-    """A kept connection was closed before any of the answer came: begin a fresh one."""
-
-
 class Wires:
     """The idle connections, by origin; the one used last is used next."""
 

@@ -114,9 +114,10 @@ class Affinity:
     def pin(self, client: str, names: Iterable[str], account: str, now: float) -> None:
         """``account`` owns ``names`` from now on."""
         pins = self._pins
+        cache, state = (account, now + PIN_S), (account, now + STATE_S)
         for name in names:
             key = _key(client, name)
-            pins[key] = (account, now + (STATE_S if name.startswith(_STATE) else PIN_S))
+            pins[key] = state if name.startswith(_STATE) else cache
             pins.move_to_end(key)
         while len(pins) > self.most:
             pins.popitem(last=False)

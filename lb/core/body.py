@@ -8,7 +8,7 @@ import re
 from codecs import getincrementaldecoder
 from collections.abc import Callable, Sequence
 from operator import itemgetter
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import msgspec
 from msgspec import Raw
@@ -49,13 +49,12 @@ class Body:
     """
 
     __slots__ = (
-        "_cache",
         "_escapes",
         "_fields",
+        "_form",
         "_heads",
-        "_looks",
-        "_marks",
         "_opaque",
+        "_seen",
         "_source",
         "altered",
         "changed",
@@ -65,15 +64,15 @@ class Body:
     def __init__(self, source: Source, fields: dict[str, Raw | bytes]) -> None:
         self._source: Source | None = source
         self._fields = fields
-        self._cache: dict[str, Any] = {}
+        # values by name, marks by their text, looks by who looks
+        self._seen: dict[object, Any] = {}
         self._opaque = False
         self._escapes = True  # there may be some
         self._heads: Heads | None = None
-        self._looks: dict[str, Any] = {}
-        self._marks: dict[bytes, bool] = {}  # by their text: a pattern is hashed anew each time
-        self.changed: list[str] = []
-        self.altered: list[str] = []
-        self.rules: list[tuple[str, tuple[str, ...]]] = []
+        self._form: Form | None = None
+        self.changed: tuple[str, ...] = ()
+        self.altered: tuple[str, ...] = ()
+        self.rules: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
     @classmethod
     def parse(cls, source: Source) -> "Body":
@@ -97,7 +96,7 @@ class Body:
             raise unparsable("it is not a JSON object") from None
         except msgspec.DecodeError as error:
             raise unparsable(str(error).removeprefix("JSON is malformed: ")) from None
-        body = cls(source, dict(fields))
+        body = cls(source, cast("dict[str, Raw | bytes]", fields))
         body._escapes = escapes
         return body
 
@@ -125,8 +124,11 @@ class Body:
 
     def form(self) -> Form:
         """The heads as a key."""
-        heads = self.heads()
-        return tuple(heads), bytes(heads.values())
+        form = self._form
+        if form is None:
+            heads = self.heads()
+            form = self._form = tuple(heads), bytes(heads.values())
+        return form
 
     def names(self) -> tuple[str, ...]:
         """The fields there are, in order."""
@@ -141,11 +143,12 @@ class Body:
 
         A mark has quotes of its own, which a string would have escaped: only items are looked into.
         """
-        found = self._marks.get(mark.pattern)
+        text = mark.pattern  # a pattern itself is hashed anew each time
+        found: bool | None = self._seen.get(text)
         if found is None:
             items = self.heads().get("input", _QUOTE) != _QUOTE
             found = items and mark.search(self.view("input")) is not None
-            self._marks[mark.pattern] = found
+            self._seen[text] = found
         return found
 
     def hides_letters(self) -> bool:
@@ -164,7 +167,7 @@ class Body:
         raw = self._fields.get(name)
         if raw is None:
             return default
-        value = self._cache.get(name, _MISSING)
+        value = self._seen.get(name, _MISSING)
         if value is not _MISSING:
             return value
         try:
@@ -173,49 +176,47 @@ class Body:
             raise bad_request(
                 f"'{name}' could not be decoded: it is malformed or nested too deeply.", name
             ) from None
-        self._cache[name] = value
+        self._seen[name] = value
         return value
 
     def seen(self, name: str, look: "Callable[[bytes], T]") -> T:
-        """What ``look`` sees in the JSON text of a field, kept: each field has one look."""
-        value = self._looks.get(name, _MISSING)
+        """What ``look`` sees in the JSON text of a field, kept: it looks at no other."""
+        value = self._seen.get(look, _MISSING)
         if value is _MISSING:
-            value = self._looks[name] = look(self.raw(name))
+            value = self._seen[look] = look(self.raw(name))
         told: T = value
         return told
 
     def set(self, name: str, value: Any, *, told: bool = True) -> None:
         """Write a field anew; ``told`` whether the client hears of it in ``x-lb-changed``."""
         self._fields[name] = msgspec.json.encode(value)
-        self._cache[name] = value
         self._alter(name, told=told)
+        self._seen[name] = value
 
     def put(self, name: str, text: bytes) -> None:
         """Write a field anew as the JSON ``text`` it is to have; the client is not told."""
         self._fields[name] = text
-        self._cache.pop(name, None)
         self._alter(name, told=False)
 
     def drop(self, name: str, *, told: bool = True) -> None:
         """Leave a field out; nothing happens when it is absent."""
         if name in self._fields:
             del self._fields[name]
-            self._cache.pop(name, None)
             self._alter(name, told=told)
 
     def copy(self) -> "Body":
         """A body of its own with the same bytes: what one account's dialect does stays with it."""
         twin = Body(self._source or b"", dict(self._fields))
         twin._source = self._source
-        twin._cache = dict(self._cache)
-        twin.changed = list(self.changed)
+        twin._seen = dict(self._seen)
+        twin.changed = self.changed
         twin._opaque = self._opaque
         return twin
 
     def let_go(self) -> None:
         """Forget the text: nobody asks for it any more. What was changed stays."""
-        self._source, self._fields, self._heads = None, {}, None
-        self._cache, self._looks, self._marks = {}, {}, {}
+        self._source, self._fields = None, {}
+        self._seen, self._heads, self._form = {}, None, None
 
     def render(self) -> Source:
         """The JSON text: fields that were not set, byte for byte.
@@ -237,13 +238,18 @@ class Body:
         return b"".join(pieces or (b"{",)) + b"}"
 
     def _alter(self, name: str, *, told: bool) -> None:
-        self._source = self._heads = None
+        self._source = self._heads = self._form = None
         self._escapes = True
-        self._marks.clear()
-        self._looks.pop(name, None)
-        self.altered.append(name)
-        if told and name not in self.changed:
-            self.changed.append(name)
+        self._seen = {of: value for of, value in self._seen.items() if type(of) is str}
+        self._seen.pop(name, None)
+        self.altered += (name,)
+        if told:
+            self.tell(name)
+
+    def tell(self, change: str) -> None:
+        """Let the client hear of a change in ``x-lb-changed``, once."""
+        if change not in self.changed:
+            self.changed += (change,)
 
 
 def _check_utf8(source: Source) -> None:

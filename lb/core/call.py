@@ -11,7 +11,7 @@ from lb.core.formats.responses import NATIVE
 from lb.core.formats.voice import Voice
 
 
-class Call(Struct, eq=False):
+class Call(Struct, eq=False, gc=False):
     """A prepared request: the rules have run, once; no account is chosen yet.
 
     ``headers`` are the client's, lower-case, already cut to what may go upstream; ``deadline`` is

@@ -8,9 +8,11 @@ import re
 
 from msgspec import Struct
 
-from lb.core.remembered import Remembered, shorter_than
+from lb.core.remembered import Remembered
 
-_SHORT = shorter_than(256)  # lines that are remembered: an upstream chooses them
+_LONG = 256  # characters of a line; such ones are not remembered, since an upstream chooses them
+_ANEW = ("x-request-id:", "x-ratelimit-remaining-", "openai-processing-ms:", "cf-ray:", "set-cook")
+"""How headers begin that are others with each answer: to remember them only fills the memory."""
 _STATUS = re.compile(r"HTTP/1\.([01]) ([1-9][0-9]{2})(?: [^\n]*)?")
 _NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 
@@ -19,7 +21,7 @@ class Garbled(Exception):  # noqa: N818  # the house's word
     """What came is no HTTP/1.1."""
 
 
-class Head(Struct):
+class Head(Struct, gc=False):
     """The head of an answer; ``headers`` lower-case, of two with one name the last."""
 
     status: int
@@ -53,7 +55,7 @@ def _status(line: str) -> tuple[str, int]:
     return found[1], int(found[2])
 
 
-_statuses = Remembered(_status, 256, _SHORT)
+_statuses = Remembered(_status, 256, lambda line: len(line) < _LONG)
 
 
 def _headers(lines: list[str]) -> dict[str, str]:
@@ -91,7 +93,11 @@ def _parted(line: str) -> tuple[str, str]:
     return key.lower(), value
 
 
-_fields = Remembered(_parted, 2048, _SHORT)
+def _comes_again(line: str) -> bool:
+    return len(line) < _LONG and not line.lower().startswith(_ANEW)
+
+
+_fields = Remembered(_parted, 2048, _comes_again)
 """The same, remembered: most come with every answer."""
 
 

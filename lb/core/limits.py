@@ -134,7 +134,7 @@ def _patience(over: Over) -> float:
     return inf if over.retry_after_s is None else over.retry_after_s
 
 
-class Reservation(Struct, eq=False):
+class Reservation(Struct, eq=False, gc=False):
     """A request that was let in at ``at``, with what is held for it until it is settled."""
 
     meter: Meter

@@ -32,7 +32,7 @@ SUFFIXES: Final = {
 _PART: Final = re.compile(rb'"type"\s*:\s*"input_(image|file|audio)"')
 
 
-class Asked(Struct, frozen=True):
+class Asked(Struct, frozen=True, gc=False):
     """A model's name taken apart: whose accounts, which model, how much reasoning."""
 
     name: str
@@ -40,7 +40,7 @@ class Asked(Struct, frozen=True):
     effort: str = ""
 
 
-class Settled(Struct, frozen=True):
+class Settled(Struct, frozen=True, gc=False):
     """What a request's ``model`` came to mean.
 
     ``names`` are all it goes by, for those who allow or forbid models; ``served`` is the one that

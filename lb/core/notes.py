@@ -1,6 +1,6 @@
 """Why an account was picked and each other not: noted in a glance, put into words when asked."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from itertools import islice
 from operator import attrgetter
 from typing import Any
@@ -36,7 +36,7 @@ class Note(Struct, frozen=True, gc=False):
     home: str | None
     tried: frozenset[str]
     looks: tuple[tuple[Any, ...], ...]
-    loads: tuple[int, ...]
+    loads: Sequence[int]
     unseen: int
 
     def judged(self, ask: Ask) -> list[tuple[Slot, Verdict]]:
@@ -66,14 +66,22 @@ def note_of(pool: Pool, now: float, picked: Found, tried: Collection[str]) -> No
 
 def _looks(
     pool: Pool, most: int, *, always: bool
-) -> tuple[tuple[tuple[Any, ...], ...], tuple[int, ...]]:
+) -> tuple[tuple[tuple[Any, ...], ...], Sequence[int]]:
     slots = pool.slots.values()
     if len(slots) > most:
         few = [*islice(slots, most)] if always else []
-        return tuple(map(_standing, few)), tuple(map(_load, few))
+        return tuple(map(_standing, few)), _loads(few)
     if pool.standings is None:
         pool.standings = tuple(map(_standing, slots))
-    return pool.standings, tuple(map(_load, slots))
+    return pool.standings, _loads(slots)
+
+
+def _loads(slots: Collection[Slot]) -> Sequence[int]:
+    """In a byte each where they are small: thousands are kept."""
+    try:
+        return bytes(map(_load, slots))
+    except ValueError:
+        return tuple(map(_load, slots))
 
 
 def _then(standing: tuple[Any, ...], in_flight: int) -> Slot:

@@ -180,7 +180,7 @@ class SharedMeter(Meter):
                 period.requests, period.tokens, period.uusd = map(max, known, numbers)
 
 
-class SharedReservation(Reservation, eq=False):
+class SharedReservation(Reservation, eq=False, gc=False):
     """A place whose end is told."""
 
     def settle(self, tokens: int, uusd: int, now: float) -> None:

@@ -115,7 +115,7 @@ HOLDS, FLOWS, ENDED = Phase
 """By names of their own: Python 3.11 looks a member of an Enum up in a dozen steps."""
 
 
-class Tap(msgspec.Struct, eq=False):
+class Tap(msgspec.Struct, eq=False, gc=False):
     """What is known of one answer so far.
 
     ``outcome`` completed | incomplete | failed once ended; ``failure`` the JSON of a terminal event

@@ -24,7 +24,7 @@ from lb.core.upstreams.dialect import JSON, RESPONSES
 from lb.proxy.stream import Stream
 
 
-class Attempt(Struct, eq=False):
+class Attempt(Struct, eq=False, gc=False):
     """What is known of one try. Times are unix seconds, 0 until they happen.
 
     ``outcome`` is "" while it runs, "ok" once it began to answer, else the fault's code;
@@ -49,7 +49,7 @@ class Attempt(Struct, eq=False):
     changed: tuple[str, ...] = ()
 
 
-class Opened(Struct, eq=False):
+class Opened(Struct, eq=False, gc=False):
     """An account that has begun to answer.
 
     For a stream ``head`` holds the frames up to the first with content and ``stream`` gives the

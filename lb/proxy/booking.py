@@ -57,7 +57,7 @@ class Books:
         return price.cost_uusd(tokens.input, tokens.cached, tokens.output)
 
 
-class Booking(Struct, eq=False):
+class Booking(Struct, eq=False, gc=False):
     """The ledger's side of one request that came ``at`` (unix seconds).
 
     That it was admitted is noted together with what follows, in one append: nothing was asked of
@@ -137,7 +137,7 @@ class Booking(Struct, eq=False):
             self.books.note(self.admitted, fact)
 
 
-class End(Struct):
+class End(Struct, gc=False):
     """How a request ended: its outcome, and what only the delivery knows. Times in seconds."""
 
     outcome: Outcome

@@ -204,7 +204,7 @@ class Dispatch:
             if not hunt.tried or hunt.laps >= MORE_LAPS:
                 raise self._last_word(hunt)
             hunt.laps += 1
-            hunt.tried.clear()
+            hunt.tried = frozenset()
             await asyncio.sleep(BACKOFF_S * 2.0**hunt.laps * self.rng.random())
             return
         if now >= hunt.patience_until:
@@ -245,7 +245,7 @@ class Dispatch:
         if problem.blame is Blame.ORIGIN:
             self.pool.unreached(slot, now, self.rng.random())
         if problem.blame in (Blame.SOFT, Blame.ORIGIN):
-            hunt.tried.add(slot.id)
+            hunt.tried |= {slot.id}
         if problem.billed and hunt.call.ask.needs & SIDE_EFFECTS:
             raise ambiguous(problem)
 
@@ -257,7 +257,7 @@ class Dispatch:
         if slot.id in hunt.refreshed:
             problem.message = needs_login(slot.account, "its renewed token is refused, too")
             return False
-        hunt.refreshed.add(slot.id)
+        hunt.refreshed |= {slot.id}
         self.learn(events.Refreshing(slot.id, self.clock.now()))
         try:
             await self.tries.credentials.refresh(slot.account, attempt.secret)

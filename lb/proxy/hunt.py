@@ -28,12 +28,12 @@ class Hunt(Struct, eq=False):
     call: Call
     patience_until: float
     booking: Booking
-    tried: set[str] = set()
+    tried: frozenset[str] = frozenset()
     attempts: list[Attempt] = []
     problem: Problem | None = None
     laps: int = 0
     spent: int = 0  # attempts made for models before this one
-    refreshed: set[str] = set()
+    refreshed: frozenset[str] = frozenset()
     stripped: bool = False
     ticket: int = 0
     waited_s: float = 0.0
@@ -49,7 +49,7 @@ class Hunt(Struct, eq=False):
         (body, ask), *rest = self.call.others
         self.call = replace(self.call, body=body, ask=ask, others=tuple(rest), increment=None)
         self.booking.model = ask.model
-        self.tried.clear()
+        self.tried = frozenset()
         self.spent = len(self.attempts)
         self.laps, self.problem, self.stripped = 0, None, False
         return True

@@ -169,7 +169,7 @@ def timeline_of(
         status,
         said[:1000],
         ms(delivery.overhead_s) if delivery.first_byte_at else None,
-        tuple(call.body.rules),
+        call.body.rules,
         tuple(map(_tried, hunt.attempts, hunt.notes)),
     )
 

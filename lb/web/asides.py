@@ -34,7 +34,7 @@ _OF_INPUT = frozenset({"file_id"})
 _log = structlog.get_logger()
 
 
-class Wanted(Struct, frozen=True):
+class Wanted(Struct, frozen=True, gc=False):
     """What a request wants of an account, but for the model."""
 
     ask: Ask
@@ -109,7 +109,7 @@ async def summed_up(asides: Asides, body: Body, wish: Wish) -> Wish:
     if cut is not None:
         summary = await asides.remembered(asking.what_was_said(cut, model), "summary")
         cut.into(body, summary or "")
-        body.changed.append("gateway.chatHistoryCompression")
+        body.tell("gateway.chatHistoryCompression")
     return wish.without_history
 
 

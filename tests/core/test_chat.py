@@ -64,7 +64,7 @@ def test_what_cannot_be_said_is_a_400_that_names_it(name: str) -> None:
 
 def test_what_is_left_out_is_told() -> None:
     body, _ = heard({"seed": 1, "frequency_penalty": 0.5, "logit_bias": {"1": 2}})
-    assert body.changed == ["seed", "frequency_penalty", "logit_bias"]
+    assert body.changed == ("seed", "frequency_penalty", "logit_bias")
 
 
 def test_a_text_streams_chunk_by_chunk() -> None:

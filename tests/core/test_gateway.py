@@ -103,7 +103,7 @@ def test_zero_retention_forbids_storing_and_wants_the_label() -> None:
     gateway.applied(body, wish, NATIVE)
     only = gateway.conditions(wish)
     assert body.get("store") is False
-    assert body.changed == ["gateway.zdr"]
+    assert body.changed == ("gateway.zdr",)
     assert Account("a", "openai", labels=frozenset({"eu", "zdr"})).fulfils(only)
     assert not Account("zdr", "openai", labels=frozenset({"eu"})).fulfils(only)
     assert not Account("a", "openai", labels=frozenset({"zdr"})).fulfils(only)
@@ -141,7 +141,7 @@ def kept(body: Body) -> list[str]:
 def test_tools_that_have_nothing_to_do_with_it_are_left_out() -> None:
     body = done(FITTING, input="What is the weather in Tokyo?", tools=TOOLS)
     assert kept(body) == ["get_weather", "web_search"]
-    assert body.changed == ["gateway.toolOptimization"]
+    assert body.changed == ("gateway.toolOptimization",)
 
 
 def test_a_tool_named_by_one_that_stays_stays() -> None:
@@ -190,7 +190,7 @@ def test_media_of_turns_no_longer_referred_to_become_notes() -> None:
         '[file "plan.pdf" of an earlier turn left out]',
     ]
     assert last == items[2]
-    assert told.changed == ["gateway.mediaOptimization"]
+    assert told.changed == ("gateway.mediaOptimization",)
 
 
 @pytest.mark.parametrize("question", ["look at that picture again", "the attached file?"])
@@ -217,7 +217,7 @@ def test_old_turns_that_have_nothing_to_do_with_it_are_dropped() -> None:
     texts = [item["content"][0]["text"] for item in body.get("input") if item.get("role") == "user"]
     assert texts == ["whales", "whales again", "whales", "whales today"]
     assert body.get("input")[0]["role"] == "developer"
-    assert body.changed == ["gateway.chatHistoryCompression"]
+    assert body.changed == ("gateway.chatHistoryCompression",)
 
 
 def test_nothing_is_dropped_where_upstream_holds_the_history() -> None:

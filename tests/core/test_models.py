@@ -81,7 +81,7 @@ def test_each_suffix_sets_its_effort(suffix: str, effort: str) -> None:
     asked, told = settled(f"gpt-5.7:{suffix}", reasoning={"summary": "auto"})
     assert asked.get("reasoning") == {"summary": "auto", "effort": effort}
     assert asked.get("model") == told.served == "gpt-5.7"
-    assert asked.changed == ["reasoning", "model"]
+    assert asked.changed == ("reasoning", "model")
 
 
 def test_the_effort_in_the_body_wins() -> None:

@@ -42,7 +42,7 @@ def test_the_executor_gets_the_plan_behind_its_instructions() -> None:
     body = body_of("hi")
     with_plan(body, "1. Think.")
     assert body.get("instructions") == "Follow this plan:\n1. Think."
-    assert body.changed == ["gateway.planning"]
+    assert body.changed == ("gateway.planning",)
 
 
 def test_a_plain_model_has_no_roles() -> None:

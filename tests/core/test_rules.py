@@ -52,7 +52,7 @@ def test_a_codex_body_passes_byte_for_byte_and_needs_nothing(name: str) -> None:
     assert prepare(body) == frozenset()
     assert body.render() is source
     assert not body.changed
-    assert "input" not in body._cache
+    assert "input" not in body._seen
 
 
 def test_a_large_input_without_marks_is_not_decoded() -> None:
@@ -62,7 +62,7 @@ def test_a_large_input_without_marks_is_not_decoded() -> None:
     source = body.render()
     assert prepare(body) == frozenset()
     assert body.render() is source
-    assert "input" not in body._cache
+    assert "input" not in body._seen
 
 
 def test_a_file_id_is_found_behind_escapes() -> None:

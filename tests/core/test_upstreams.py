@@ -137,7 +137,7 @@ def test_one_accounts_dialect_leaves_the_call_as_it_was() -> None:
     before = made.body.render()
     sent("chatgpt", made)
     assert made.body.render() == before
-    assert made.body.changed == []
+    assert made.body.changed == ()
 
 
 def test_chatgpt_always_streams_a_response_and_nothing_else() -> None:

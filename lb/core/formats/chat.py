@@ -52,7 +52,7 @@ class Chat:
 
     def settled(self, body: Body) -> None:
         """Speaking of ``messages`` is no change here."""
-        body.changed = [name for name in body.changed if name not in NATIVE_HERE]
+        body.changed = tuple(name for name in body.changed if name not in NATIVE_HERE)
 
     def collector(self) -> Collector:
         """Upstream answers in Responses."""

@@ -62,7 +62,7 @@ def pruned(body: Body, wish: Wish) -> None:
     """Do to ``body`` what RULES do."""
     for name, rule in RULES.items():
         if rule(body, wish):
-            body.changed.append(f"gateway.{name}")
+            body.tell(f"gateway.{name}")
 
 
 def hidden(body: Body, wish: Wish, voice: Voice) -> Voice:
@@ -82,5 +82,5 @@ def hidden(body: Body, wish: Wish, voice: Voice) -> Voice:
     vault = redact.hidden(body, entities)
     if not vault.originals:
         return voice
-    body.changed.append("gateway.redact")
+    body.tell("gateway.redact")
     return Restored(vault, voice)

@@ -82,7 +82,7 @@ def with_plan(body: Body, plan: str) -> None:
     """Put the plan behind the executor's instructions; in place."""
     own = body.get("instructions")
     body.set("instructions", "\n\n".join(filter(None, (own, f"{HEADING}\n{plan}"))), told=False)
-    body.changed.append("gateway.planning")
+    body.tell("gateway.planning")
 
 
 @define

@@ -66,17 +66,18 @@ def prepare(body: Body, rejectable: frozenset[str] = REJECTABLE) -> frozenset[st
 
     Raises: Problem (400) that names the field.
     """
-    altered, done = body.altered, -1
+    done = -1
     while True:
-        before = len(altered)
+        before = body.altered
         for number, rule in _due[body.form(), done]:
             rule(body)
-            if len(altered) > before:
+            if body.altered is not before:
                 done = number
                 break  # a field may have come that later rules are about
         else:
             return needs(body, rejectable)
-        body.rules.append((rule.__name__, tuple(dict.fromkeys(altered[before:]))))
+        altered = tuple(dict.fromkeys(body.altered[len(before) :]))
+        body.rules += ((rule.__name__, altered),)
 
 
 def _rules(asked: tuple[Form, int]) -> tuple[tuple[int, Rule], ...]:

@@ -57,7 +57,7 @@ class Dialect:
             headers=self.headers(call, account, secret, stream=stream),
             body=body.render(),
             stream=stream,
-            changed=tuple(body.changed),
+            changed=body.changed,
         )
 
     def fit(self, body: Body, call: Call) -> None:

@@ -15,13 +15,8 @@ from lb.web.preparing import Visit
 from lb.web.reading import read_body
 
 
-async def create(request: web.Request) -> web.StreamResponse:
-    """Answer one Responses request, as a stream or whole, by whichever account can."""
-    return await answered(request, FORMATS["responses"])
-
-
-async def answered(request: web.Request, spoken: Format) -> web.StreamResponse:
-    """Answer one request, asked and answered as ``spoken``."""
+async def answered(request: web.Request, *, spoken: Format) -> web.StreamResponse:
+    """Answer one request, asked and answered as ``spoken``, by whichever account can."""
     arrival = request[ARRIVAL]
     gateway, client = arrival.gateway, arrival.known(request)
     if gateway.draining:
@@ -41,3 +36,7 @@ async def answered(request: web.Request, spoken: Format) -> web.StreamResponse:
         return sink.response
     finally:
         gateway.deliveries.discard(delivery)
+
+
+create = partial(answered, spoken=FORMATS["responses"])
+"""Answer one Responses request, as a stream or whole."""
