@@ -42,7 +42,7 @@ async def test_a_client_that_leaves_with_the_last_word_was_answered(
     await until(lambda: timeline(answer.headers["x-request-id"]))
     told = timeline(answer.headers["x-request-id"])
     assert told is not None
-    assert (told.status, told.settled.outcome) == (200, "completed")
+    assert (told.past.status, told.past.settled.outcome) == (200, "completed")
 
 
 LARGE = "x" * 300_000  # more than is copied

@@ -106,7 +106,7 @@ class Account:
         return admits(self.models, model)
 
 
-class Ask(Struct, frozen=True, gc=False):
+class Ask(Struct, frozen=True, gc=False, array_like=True):
     """What a request wants of an account. A Struct: each request makes a few.
 
     ``client`` scopes everything that is remembered; ``needs`` the request fields some kind of

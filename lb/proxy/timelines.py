@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from attrs import define, field
-from msgspec import Struct
+from msgspec import Struct, msgpack
 
 from lb.core.account import Ask
 from lb.core.errors import Problem
@@ -24,7 +24,7 @@ LONGEST_ID = 200  # characters: the client's own, or the upstream's
 LONGEST_AGENT = 200  # characters of a user agent
 
 
-class Tried(Struct, frozen=True, gc=False):
+class Tried(Struct, frozen=True, gc=False, array_like=True):
     """One attempt. Times in unix seconds, 0: it never came to that."""
 
     account: str
@@ -36,14 +36,10 @@ class Tried(Struct, frozen=True, gc=False):
     said: str
     ids: tuple[str, str]  # ours, the upstream's
     changed: tuple[str, ...]
-    note: Note
 
 
-class Timeline(Struct, frozen=True, gc=False):
-    """One request that is over. A thousand are kept, out of the sight of the collector of cycles.
-
-    ``admitted`` and ``settled`` are its facts in the ledger.
-    """
+class Past(Struct, frozen=True, gc=False, array_like=True):
+    """What was of a request. ``admitted`` and ``settled`` are its facts in the ledger."""
 
     admitted: Admitted
     settled: Settled
@@ -58,10 +54,17 @@ class Timeline(Struct, frozen=True, gc=False):
     rules: tuple[tuple[str, tuple[str, ...]], ...]
     tries: tuple[Tried, ...]
 
+
+class Timeline(Struct, frozen=True, gc=False):
+    """One request that is over; ``notes`` say why each account that was tried had been picked."""
+
+    past: Past
+    notes: tuple[Note, ...]
+
     @property
     def row(self) -> dict[str, Any]:
         """The request in the ledger's columns."""
-        begun, settled = self.admitted, self.settled
+        begun, settled = self.past.admitted, self.past.settled
         return {
             "request_id": begun.request_id,
             "at": begun.at,
@@ -86,22 +89,23 @@ class Timeline(Struct, frozen=True, gc=False):
 
     def told(self, strategy: str) -> dict[str, Any]:
         """As JSON, in words."""
+        past = self.past
+        tries = zip(past.tries, self.notes, strict=True)
         return {
             "request": self.row,
-            "path": self.path,
-            "user_agent": self.agent or None,
-            "client": "codex" if self.codex else "api",
-            "transport": "websocket" if self.lane else "http",
-            "status": self.status,
-            "problem": self.problem or None,
-            "overhead_ms": self.overhead_ms,
-            "rules": [{"rule": name, "changed": list(fields)} for name, fields in self.rules],
-            "attempts": [self._try_told(tried, strategy) for tried in self.tries],
+            "path": past.path,
+            "user_agent": past.agent or None,
+            "client": "codex" if past.codex else "api",
+            "transport": "websocket" if past.lane else "http",
+            "status": past.status,
+            "problem": past.problem or None,
+            "overhead_ms": past.overhead_ms,
+            "rules": [{"rule": name, "changed": list(fields)} for name, fields in past.rules],
+            "attempts": [self._try_told(tried, note, strategy) for tried, note in tries],
         }
 
-    def _try_told(self, tried: Tried, strategy: str) -> dict[str, Any]:
-        note = tried.note
-        others = opinions(note, self.ask) if note else []
+    def _try_told(self, tried: Tried, note: Note, strategy: str) -> dict[str, Any]:
+        ask, others = self.past.ask, opinions(note, self.past.ask)
         return {
             "account": tried.account,
             "at": tried.at,
@@ -113,19 +117,23 @@ class Timeline(Struct, frozen=True, gc=False):
             "request_id": tried.ids[0] or None,
             "upstream_request_id": tried.ids[1] or None,
             "changed": list(tried.changed),
-            "why": why(note, self.ask, strategy) if note else None,
+            "why": why(note, ask, strategy),
             "others": [{"id": o.account, "verdict": o.verdict, "reason": o.reason} for o in others],
-            "unseen": note.unseen if note else 0,
+            "unseen": note.unseen,
         }
 
 
 @define(eq=False)
 class Timelines:
-    """The ring; ``on_added`` hears of each as it is added."""
+    """The ring; ``on_added`` hears of each as it is added.
+
+    What is kept is packed: thousands of small objects that lie about cost every request, since they
+    drive what it needs out of the processor's cache.
+    """
 
     on_added: Callable[[Timeline], None] = lambda _: None
     most: int = MOST_TIMELINES
-    _kept: OrderedDict[str, Timeline] = field(factory=OrderedDict)
+    _kept: OrderedDict[str, tuple[bytes | Past, tuple[Note, ...]]] = field(factory=OrderedDict)
 
     def ended(
         self, delivery: Delivery | None, status: int, problem: Problem | None, total_s: float
@@ -133,32 +141,47 @@ class Timelines:
         """A request is over; one that was never let in is not kept."""
         if delivery is None:
             return
-        timeline = timeline_of(delivery, status, problem, total_s)
-        self._kept[timeline.admitted.request_id] = timeline
+        past, notes = past_of(delivery, status, problem, total_s), tuple(delivery.hunt.notes)
+        self._kept[past.admitted.request_id] = _packed(past), notes
         while len(self._kept) > self.most:
             self._kept.popitem(last=False)
-        self.on_added(timeline)
+        self.on_added(Timeline(past, notes))
 
     def get(self, request_id: str) -> Timeline | None:
         """The timeline of a request, if it is still kept."""
-        return self._kept.get(request_id)
+        kept = self._kept.get(request_id)
+        return None if kept is None else Timeline(_unpacked(kept[0]), kept[1])
 
     def rows(self) -> Iterator[dict[str, Any]]:
         """The rows, the newest first."""
-        return (timeline.row for timeline in reversed(self._kept.values()))
+        kept = reversed(self._kept.values())
+        return (Timeline(_unpacked(packed), notes).row for packed, notes in kept)
 
     def __len__(self) -> int:
         return len(self._kept)
 
 
-def timeline_of(
-    delivery: Delivery, status: int, problem: Problem | None, total_s: float
-) -> Timeline:
+_encode = msgpack.Encoder().encode
+_decode = msgpack.Decoder(Past).decode
+
+
+def _packed(past: Past) -> bytes | Past:
+    try:
+        return _encode(past)
+    except UnicodeEncodeError:  # a header of bytes that are no text
+        return past
+
+
+def _unpacked(packed: bytes | Past) -> Past:
+    return _decode(packed) if isinstance(packed, bytes) else packed
+
+
+def past_of(delivery: Delivery, status: int, problem: Problem | None, total_s: float) -> Past:
     """What is kept of a request: nothing of its body, nothing of its answer."""
     call, hunt = delivery.call, delivery.hunt
     said = problem.message if problem is not None else ""
     booking = hunt.booking
-    return Timeline(
+    return Past(
         booking.admitted,
         booking.settled or _unsettled(delivery, problem, total_s),
         call.ask,
@@ -170,11 +193,11 @@ def timeline_of(
         said[:1000],
         ms(delivery.overhead_s) if delivery.first_byte_at else None,
         call.body.rules,
-        tuple(map(_tried, hunt.attempts, hunt.notes)),
+        tuple(map(_tried, hunt.attempts)),
     )
 
 
-def _tried(attempt: Attempt, note: Note) -> Tried:
+def _tried(attempt: Attempt) -> Tried:
     return Tried(
         attempt.slot.id,
         attempt.at,
@@ -185,7 +208,6 @@ def _tried(attempt: Attempt, note: Note) -> Tried:
         attempt.said,
         (attempt.request_id[:LONGEST_ID], attempt.upstream_request_id[:LONGEST_ID]),
         attempt.changed,
-        note,
     )
 
 
