@@ -227,7 +227,11 @@ def _is_harmless(line: bytes) -> bool:
     )
 
 
-_harmless: Remembered[tuple[str, ...], bool] = Remembered(lambda t: _is_harmless(_encode(t)), 256)
+_harmless: Remembered[tuple[str, ...], bool] = Remembered(
+    lambda texts: _is_harmless(_encode(texts)),
+    256,
+    lambda texts: sum(map(len, texts)) < LONGEST_TEXT,  # an upstream chooses some of them
+)
 
 
 def _for_people(*, colors: bool) -> Processor:
