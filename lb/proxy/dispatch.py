@@ -34,6 +34,7 @@ from lb.proxy.waiting import Queue, Waiter
 
 SPARE_ATTEMPTS = 8  # beyond one for each account: refusals are unbilled and cheap
 MEASURE_S = 1.0  # an account in full flow tells of its windows with every answer
+MEASURES_PER_S = 100  # of all accounts: what is read is kept, and a large pool has much to tell
 MORE_LAPS = 2  # when everybody was tried once and only soft faults were seen
 BACKOFF_S = 0.1  # before another lap: doubles, full jitter
 SIDE_EFFECTS = frozenset({"background", "conversation"})  # of a request, beyond tokens
@@ -119,7 +120,8 @@ class Dispatch:
     def _measure(self, attempt: Attempt, answer: Answer) -> None:
         """What the head says of usage windows; of an account in full flow only now and then."""
         slot = attempt.slot
-        if answer.status == 200 and attempt.at < slot.measured_at + MEASURE_S:
+        rest_s = max(MEASURE_S, len(self.pool.slots) / MEASURES_PER_S)
+        if answer.status == 200 and attempt.at < slot.measured_at + rest_s:
             return
         now = self.clock.now()
         if windows := attempt.kind.windows(answer.headers, now):
