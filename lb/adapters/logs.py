@@ -119,8 +119,9 @@ def flush() -> None:
     """Lines of requests leave now, in one write whether Python buffers or not."""
     out = Levelled.straight
     if out is not None and _waiting:
-        out.write(b"\n".join((*_waiting, b"")))
-        _waiting.clear()
+        lines = b"\n".join((*_waiting, b""))
+        _waiting.clear()  # first: what cannot be written must not pile up
+        out.write(lines)
         out.flush()
 
 

@@ -49,7 +49,7 @@ class Attempt(Struct, eq=False, gc=False):
     changed: tuple[str, ...] = ()
 
 
-class Opened(Struct, eq=False, gc=False):
+class Opened(Struct, eq=False):
     """An account that has begun to answer.
 
     For a stream ``head`` holds the frames up to the first with content and ``stream`` gives the

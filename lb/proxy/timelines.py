@@ -168,7 +168,7 @@ _decode = msgpack.Decoder(Past).decode
 def _packed(past: Past) -> bytes | Past:
     try:
         return _encode(past)
-    except UnicodeEncodeError:  # a header of bytes that are no text
+    except (UnicodeEncodeError, OverflowError):  # bytes that are no text, a number beyond 64 bits
         return past
 
 

@@ -1,5 +1,6 @@
 """The log: safe to read, hard to flood, never a secret."""
 
+import errno
 import io
 import logging
 from collections.abc import Iterator
@@ -104,6 +105,26 @@ def test_the_line_of_a_request_follows_the_level(log: Log) -> None:
     logs.request({"status": 200})
     logs.flush()
     assert len(log.lines) == 1
+
+
+def test_lines_that_cannot_be_written_are_not_kept(log: Log, monkeypatch: Any) -> None:
+    """A log that is full or gone must not fill the memory instead."""
+    monkeypatch.setattr(logs.Levelled, "straight", Full())
+    for _ in range(3):
+        logs.request({"status": 200})
+        with pytest.raises(OSError, match="No space"):
+            logs.flush()
+    monkeypatch.setattr(logs.Levelled, "straight", log.stream)
+    logs.request({"status": 201})
+    logs.flush()
+    assert [line["status"] for line in log.lines] == [201]
+
+
+class Full(io.BytesIO):
+    """A log on a full disk."""
+
+    def write(self, _: Any) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
 
 
 def test_the_line_of_a_request_is_for_people_on_a_console(console: Log) -> None:

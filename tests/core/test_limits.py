@@ -243,9 +243,6 @@ def test_periods_are_those_of_the_calendar(per: str, at: float, begin: float, en
     assert DAY_S == 24 * 3600
 
 
-_ONE = (1, 0, 0)
-
-
 @given(
     st.lists(
         st.tuples(
@@ -272,8 +269,7 @@ def test_what_is_counted_once_is_in_every_period_it_falls_in(
             continue
         for period in each:
             if period.roll(now).begins_at <= at:
-                period.add(
-                    *((1, 0, 0) if what == "let in" else (number, 10 * number, 100 * number))
-                )
+                more = (1, 0, 0) if what == "let in" else (number, 10 * number, 100 * number)
+                period.add(*more)
     for period in each:
         assert asdict(counted.of(period.per, now)) == asdict(period.roll(now))

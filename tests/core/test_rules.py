@@ -125,10 +125,9 @@ def test_what_is_nested_almost_too_deeply_is_refused_or_taken(field: str) -> Non
         value = b'{"type":"function","role":"user","parameters":%b}' % nested
         value = value if field in {"text", "tool_choice", "metadata"} else b"[%b]" % value
         other = b'"input":"hi",' if field != "messages" else b""
-        try:
-            prepare(Body.parse(b'{"model":"m",%b"%b":%b}' % (other, field.encode(), value)))
-        except Problem as problem:
-            assert problem.status == 400  # noqa: PT017  # either is fine, a crash is not
+        sent = b'{"model":"m",%b"%b":%b}' % (other, field.encode(), value)
+        found = prepared(sent)  # either is fine, a crash is not
+        assert not isinstance(found, Problem) or found.status == 400
 
 
 def test_each_rule_says_what_it_does() -> None:
@@ -200,8 +199,8 @@ def test_a_rule_does_nothing_where_it_is_not_run(sent: dict[str, Any], rule: Rul
         assert not body.altered
 
 
-def prepared(body: Body) -> frozenset[str] | Problem:
+def prepared(body: Body | bytes) -> frozenset[str] | Problem:
     try:
-        return prepare(body)
+        return prepare(Body.parse(body) if isinstance(body, bytes) else body)
     except Problem as problem:
         return problem
