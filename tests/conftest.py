@@ -1,5 +1,6 @@
 """What every test may ask for: scripted upstreams, and a proxy of its own over real sockets."""
 
+import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from itertools import count
@@ -16,6 +17,10 @@ from tests.scripted import Upstream
 
 settings.register_profile("lb", deadline=None, derandomize=True, max_examples=60)
 settings.load_profile("lb")
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # as shells start what runs in the background; the programs under test would not hear Ctrl-C
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 class Served(Protocol):

@@ -6,12 +6,14 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
+from typing import Any
 
 import pytest
+from aiohttp import web
 
 from tests import faulty_plays
 from tests.adapters.issuing import HOUR, jwt, save
-from tests.clients import account_states, ask, asking, client
+from tests.clients import account_states, ask, asking, client, until
 from tests.conftest import Proxy
 from tests.hearing import Listener
 from tests.issuing import LiveIssuer, issuing
@@ -87,6 +89,60 @@ async def test_a_crowd_on_a_dead_token_makes_one_refresh_and_all_succeed(
     assert issuer.uses == len(issuer.asked) == 1
     assert _refresh_token(file) == issuer.good
     assert (await account_states(server.url))["only"]["state"] == "ready"
+
+
+async def test_who_comes_while_a_token_is_renewed_waits_for_it(
+    proxy: Proxy, upstream: Upstream, file: Path, issuer: LiveIssuer
+) -> None:
+    go = asyncio.Event()
+
+    async def slowly(question: dict[str, Any]) -> web.Response:
+        await go.wait()
+        return issuer.rotate(question)
+
+    issuer.plays.append(slowly)
+    upstream.choose = lambda _: _only_for(issuer.access)
+    server = await proxy(_config(file, upstream.url, issuer))
+    async with client() as session:
+        began = time.monotonic()
+        first = asyncio.create_task(ask(server.url, asking(), session))
+        await until(lambda: issuer.asked)
+        held = time.monotonic()
+        assert (await account_states(server.url))["only"]["state"] == "refreshing"
+        late = asyncio.create_task(ask(server.url, asking(), session))
+        early, _ = await asyncio.wait([late], timeout=0.2)
+        assert not early, early.pop().result()
+        held_s = time.monotonic() - held
+        go.set()
+        answers = [await first, await late]
+        total_s = time.monotonic() - began
+    assert [answer.status for answer in answers] == [200, 200]
+    for answer in answers:  # what the issuer took is no time of the proxy's
+        assert float(answer.headers["x-lb-overhead-ms"]) / 1000 + held_s < total_s
+    assert len(issuer.asked) == 1
+
+
+async def test_a_renewal_that_never_ends_is_told_as_it_is(
+    proxy: Proxy, upstream: Upstream, file: Path, issuer: LiveIssuer
+) -> None:
+    go = asyncio.Event()
+
+    async def held(question: dict[str, Any]) -> web.Response:
+        await go.wait()
+        return issuer.rotate(question)
+
+    issuer.plays.append(held)
+    upstream.choose = lambda _: _only_for(issuer.access)
+    text = _config(file, upstream.url, issuer).replace("patience_s = 10", "patience_s = 0.1")
+    server = await proxy(text)
+    async with client() as session:
+        first = asyncio.create_task(ask(server.url, asking(), session))
+        await until(lambda: issuer.asked)
+        told = await ask(server.url, asking(), session)
+        go.set()
+        await first
+    assert (told.status, told.headers["retry-after"]) == (503, "1")
+    assert told.body["error"]["message"] == "No account can serve this now: 1 refreshing."
 
 
 async def test_a_crowd_that_the_renewed_token_does_not_help_is_told_once_each(

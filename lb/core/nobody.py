@@ -10,10 +10,11 @@ from datetime import UTC, datetime
 from lb.core.account import Ask
 from lb.core.errors import Blame, Problem
 from lb.core.pool import Pool
-from lb.core.slot import NEVER, SERVES, Slot, Verdict
+from lb.core.slot import ANY_MOMENT, NEVER, SERVES, Slot, Verdict
 
-LONGEST_RETRY_AFTER_S = 30.0
-"""Codex obeys Retry-After without a cap, up to 30 times: a 503 keeps it short."""
+LONGEST_RETRY_S = 30.0
+"""Codex obeys Retry-After without a cap, up to 30 times: what is longer is not worth a retry."""
+SOON_S = 1.0  # when to come back for what may be over at any moment
 
 DAY_S = 86400.0
 _PHRASES = {
@@ -32,7 +33,6 @@ _PHRASES = {
     Verdict.FIELD: "not taking a field of the request",
     Verdict.ONLY: "not among those the request allows",
 }
-_ANY_MOMENT = SERVES | {Verdict.BUSY, Verdict.PROBING}
 NO_ACCOUNT = (
     "No account is configured. Add one to accounts.toml, for example:"
     ' [[accounts]] id = "mine", kind = "openai", api_key_env = "OPENAI_API_KEY";'
@@ -61,15 +61,16 @@ def nobody(pool: Pool, ask: Ask, now: float) -> Problem:
     backs = [slot.back_at(verdicts[slot.id], ask) for slot in able]
     soonest = min((back for back in backs if back is not None), default=None)
     left = {verdicts[slot.id] for slot in able} - {Verdict.REFUSED, Verdict.PAUSED}
-    if left & _ANY_MOMENT:
-        soonest = now + 1.0
+    if left & ANY_MOMENT:
+        soonest = now + SOON_S
     if left == {Verdict.EXHAUSTED} and soonest is not None:
         return _spent(told, soonest, now)
     if left & {Verdict.COOLING, Verdict.EXHAUSTED} and not left & SERVES:
         return _too_fast(told, soonest, now)
     if left == {Verdict.BLOCKED}:
         return _no_such_model(ask)
-    return _unavailable(f"No account can serve this now: {told}.", soonest, now)
+    soon_at = now + SOON_S if left & ANY_MOMENT else None
+    return _unavailable(f"No account can serve this now: {told}.", soon_at)
 
 
 def _unmet(slots: list[Slot], ask: Ask) -> str | None:
@@ -93,7 +94,7 @@ def describe(slots: list[Slot], ask: Ask | None, now: float) -> str:
             verdict = _regardless_of_model(slot, now)
         counts[verdict] += 1
         back = slot.back_at(verdict, asked)
-        if back is not None:
+        if back is not None and verdict not in ANY_MOMENT:
             untils[verdict] = min(back, untils.get(verdict, back))
     parts = []
     for verdict, count in counts.most_common():
@@ -143,21 +144,20 @@ def _too_fast(told: str, soonest: float | None, now: float) -> Problem:
         blame=Blame.POOL,
         until=soonest,
         retry_after_s=wait_s,
-        should_retry=wait_s is not None and wait_s <= LONGEST_RETRY_AFTER_S,
+        should_retry=wait_s is not None and wait_s <= LONGEST_RETRY_S,
     )
 
 
-def _unavailable(message: str, soonest: float | None = None, now: float = 0.0) -> Problem:
-    wait_s = None if soonest is None else min(LONGEST_RETRY_AFTER_S, max(1.0, soonest - now))
+def _unavailable(message: str, soon_at: float | None = None) -> Problem:
     return Problem(
         message,
         status=503,
         type="server_error",
         code="no_accounts",
         blame=Blame.POOL,
-        until=soonest,
-        retry_after_s=wait_s,
-        should_retry=wait_s is not None,
+        until=soon_at,
+        retry_after_s=None if soon_at is None else SOON_S,
+        should_retry=soon_at is not None,
     )
 
 

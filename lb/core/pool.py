@@ -23,7 +23,7 @@ from lb.core.events import (
     Throttled,
 )
 from lb.core.health import WELL, State, step
-from lb.core.slot import ELIGIBLE, SECOND, SERVES, Origin, Slot, Verdict, in_order
+from lb.core.slot import ANY_MOMENT, ELIGIBLE, SECOND, SERVES, Origin, Slot, Verdict, in_order
 from lb.core.strategies import Strategy
 from lb.core.strategies.quick import QUICK, Group
 
@@ -39,8 +39,8 @@ Found = tuple[Slot, Verdict, str | None]
 class Wait:
     """Nobody can serve just now.
 
-    ``until`` when the soonest is back (unix seconds, None: unknown), ``busy`` whether a place may
-    come free any moment.
+    ``until`` when the soonest is back (unix seconds, None: unknown), ``busy`` whether one may be so
+    at any moment.
     """
 
     until: float | None
@@ -192,7 +192,7 @@ class Pool:
             verdict = slot.judge(ask, now)
             if verdict in SERVES:
                 return Wait(now, busy=True)  # it came back this very moment
-            busy = busy or verdict in (Verdict.BUSY, Verdict.PROBING)
+            busy = busy or verdict in ANY_MOMENT
             back = slot.back_at(verdict, ask)
             if back is not None and (soonest is None or back < soonest):
                 soonest = back

@@ -46,6 +46,8 @@ class Verdict(Enum):
 
 ELIGIBLE, SECOND = Verdict.READY, Verdict.SECOND
 SERVES = frozenset({ELIGIBLE, SECOND})
+ANY_MOMENT = SERVES | {Verdict.BUSY, Verdict.PROBING, Verdict.REFRESHING}
+"""Verdicts that may be over at any moment, however long they may last at the most."""
 NEVER = frozenset(
     {Verdict.MODEL, Verdict.FIELD, Verdict.KIND, Verdict.OWNER, Verdict.KEY, Verdict.ONLY}
 )

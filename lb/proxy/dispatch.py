@@ -260,7 +260,8 @@ class Dispatch:
             problem.message = needs_login(slot.account, "its renewed token is refused, too")
             return False
         hunt.refreshed |= {slot.id}
-        self.learn(events.Refreshing(slot.id, self.clock.now()))
+        begun_at = self.clock.now()
+        self.learn(events.Refreshing(slot.id, begun_at))
         try:
             await self.tries.credentials.refresh(slot.account, attempt.secret)
         except asyncio.CancelledError:  # a client that leaves blames nobody
@@ -272,5 +273,7 @@ class Dispatch:
             if refused.blame is not Blame.TOKEN:
                 self.learn(events.Restored(slot.id, self.clock.now(), "refresh not possible now"))
             return False
+        finally:
+            hunt.upstream_s += self.clock.now() - begun_at  # the issuer's, not the proxy's own
         self.learn(events.Restored(slot.id, self.clock.now(), "new token"))
         return True

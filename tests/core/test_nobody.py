@@ -69,7 +69,8 @@ VERDICTS = [
     (["doubtful"], 503, "no_accounts", 1, True, "1 doubtful"),
     (["doubtful", "spent"], 503, "no_accounts", 1, True, "1 exhausted"),
     (["full"], 503, "no_accounts", 1, True, "1 doubtful"),
-    (["refreshing"], 503, "no_accounts", 30, True, "1 refreshing until 08:54 UTC"),
+    (["refreshing"], 503, "no_accounts", 1, True, "now: 1 refreshing."),
+    (["refreshing", "spent"], 429, "rate_limit_exceeded", 1, True, "1 refreshing"),
     (["blocked", "busy"], 503, "no_accounts", 1, True, "1 without the model"),
     (["blocked"], 404, "model_not_found", None, False, f"'{MODEL}' does not exist here"),
     (["blocked", "refused"], 404, "model_not_found", None, False, "does not exist here"),
@@ -97,11 +98,6 @@ def test_a_spent_pool_says_when_the_first_account_is_back_in_codex_s_own_fields(
     assert error["type"] == "usage_limit_reached"
     assert error["resets_at"] == NOW + HOUR
     assert error["resets_in_seconds"] == HOUR
-
-
-def test_a_503_never_makes_codex_wait_longer_than_half_a_minute() -> None:
-    problem = nobody(pool_with("refreshing"), ASK, NOW)
-    assert problem.retry_after_s == 30
 
 
 def test_an_empty_pool_says_how_to_add_an_account() -> None:
