@@ -237,7 +237,7 @@ async def _built(
     upkeep = Upkeep(gateway, memory)
     upkeep.start()
     stack.push_async_callback(upkeep.stop)
-    runner = Runner(app)
+    runner = Runner(app, tries.transport.wires.outbox)
     watching = app_watch.watching(app, memory, metrics, session, runner)
     await watching.start(stack)
     return _welcomed(Running(gateway, app, runner, simulator, memory, notices, watching))

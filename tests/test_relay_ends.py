@@ -1,6 +1,10 @@
 """What is left of a request while its answer stands, and what its end says of it."""
 
+import asyncio
+import json
+import re
 from collections.abc import Iterable
+from urllib.parse import urlsplit
 
 import aiohttp
 
@@ -9,6 +13,7 @@ from tests.conftest import Proxy
 from tests.plays import LAST_CHUNK, SSE, Asked, Pause, Step, chunk, frames, head, plain
 from tests.scripted import Upstream
 from tests.test_relay import quiet
+from tests.wire import post
 
 
 async def test_a_request_is_forgotten_once_content_has_begun(
@@ -62,3 +67,20 @@ async def test_a_large_body_comes_through_every_door(upstream: Upstream, proxy: 
         form = aiohttp.FormData({"purpose": "user_data", "file": LARGE}, default_to_multipart=True)
         sent = await session.post(f"{server.url}/v1/files", data=form)
         assert sent.status == 200, await sent.text()
+
+
+async def test_answers_to_one_connection_keep_their_order_in_a_crowd(
+    upstream: Upstream, proxy: Proxy
+) -> None:
+    """What is relayed may be held back to the end of a turn; what the server says itself is not."""
+    server = await proxy(pool({"a": upstream.url}))
+    server.gateway.dispatch.tries.transport.wires.outbox.asking = 10
+    place = urlsplit(server.url)
+    reader, writer = await asyncio.open_connection(place.hostname, place.port)
+    asked = post(json.dumps(asking()).encode(), {"Connection": "keep-alive"})
+    nowhere = b"GET /nowhere HTTP/1.1\r\nHost: lb\r\n"
+    writer.write((asked + nowhere + b"\r\n") * 3 + nowhere + b"Connection: close\r\n\r\n")
+    async with asyncio.timeout(10):
+        told = await reader.read()
+    writer.close()
+    assert re.findall(rb"HTTP/1.1 (\d+)", told) == [b"200", b"404"] * 3 + [b"404"]

@@ -6,10 +6,10 @@ small part of the CPU of ``ClientSession.request`` (docs/benchmarks.md).
 
 import asyncio
 from collections.abc import Callable
-from typing import cast
 
 from attrs import frozen
 
+from lb.adapters.outbox import Outbox, outgoing, write_soon
 from lb.core.body import Source
 from lb.core.http1 import Reader
 from lb.core.http1_head import Garbled, Head
@@ -45,6 +45,7 @@ class CutError(ConnectionError):
 class Wire(asyncio.Protocol):
     """One connection. ``on_data`` is called after each read, in the same turn of the loop.
 
+    Small requests leave by the ``outbox``, together with others.
     What has come and was not taken is held; beyond READ_BYTES of it nothing more is read.
     """
 
@@ -53,6 +54,7 @@ class Wire(asyncio.Protocol):
         "_held",
         "_late_at",
         "_loop",
+        "_outbox",
         "_pieces",
         "_reader",
         "_rings_at",
@@ -68,8 +70,9 @@ class Wire(asyncio.Protocol):
         "used",
     )
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, target: Target) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, target: Target, outbox: Outbox) -> None:
         self._loop = loop
+        self._outbox = outbox
         self._reader = Reader()
         self._transport: asyncio.Transport | None = None
         self._waiter: asyncio.Future[None] | None = None
@@ -89,7 +92,7 @@ class Wire(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """It is there."""
-        self._transport = cast("asyncio.Transport", transport)
+        self._transport = outgoing(transport, self._outbox)
 
     def data_received(self, data: bytes) -> None:
         """Take off the framing; tell who waits, or who splices."""
@@ -148,13 +151,14 @@ class Wire(asyncio.Protocol):
             raise StaleWireError if self.used else HungUpError
         self.heard = False
         reader.begin(method)
-        if len(body) <= INLINE_BODY_BYTES:
-            transport.write(head + body)
-        else:
-            transport.write(head)
-            transport.write(body)
-        self._expect(head_s)
+        self._outbox.asking += 1
         try:
+            if len(body) <= INLINE_BODY_BYTES:
+                write_soon(transport, head + body)
+            else:
+                transport.write(head)
+                transport.write(body)
+            self._expect(head_s)
             while reader.head is None and self._error is None:
                 self._waiter = self._loop.create_future()
                 await self._waiter
@@ -162,6 +166,7 @@ class Wire(asyncio.Protocol):
             self.abort()
             raise
         finally:
+            self._outbox.asking -= 1
             self._late_at, self._waiter = 0.0, None
         if reader.head is not None:
             return reader.head

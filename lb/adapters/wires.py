@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 import aiohappyeyeballs
 
+from lb.adapters.outbox import Outbox
 from lb.adapters.wire import Target, Wire
 
 IDLE_S = 20.0  # shorter than the usual server's patience, so that a stale one is rarely used
@@ -35,6 +36,7 @@ class Wires:
     """The idle connections, by origin; the one used last is used next."""
 
     def __init__(self) -> None:
+        self.outbox = Outbox()
         self._idle: dict[str, list[Wire]] = {}
         self._tls: ssl.SSLContext | None = None
 
@@ -72,7 +74,7 @@ class Wires:
                     found, happy_eyeballs_delay=HAPPY_EYEBALLS_S, loop=loop
                 )
                 _, wire = await loop.create_connection(
-                    lambda: Wire(loop, target),
+                    lambda: Wire(loop, target, self.outbox),
                     sock=sock,
                     ssl=self._context() if target.tls else None,
                     server_hostname=target.host if target.tls else None,

@@ -11,18 +11,30 @@ from aiohttp import HttpVersion11, web
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.helpers import rfc822_formatted_time
 
+from lb.adapters.outbox import write_soon
+
 JOINED_BYTES = 64 << 10  # pieces are copied into one write up to this, beyond it handed over
 _LAST = b"0\r\n\r\n"
 
 
-def send(transport: asyncio.WriteTransport, *pieces: bytes | bytearray | memoryview) -> int:
+def send(
+    transport: asyncio.WriteTransport,
+    *pieces: bytes | bytearray | memoryview,
+    soon: bool = False,
+) -> int:
     """Write ``pieces``, in one write unless they are large; how many bytes they are.
 
-    Not by ``writelines``: asyncio's does not tell who writes too much (CVE-2024-12254).
+    ``soon``: by the end of this turn, with what others write. Not by ``writelines``: asyncio's does
+    not tell who writes too much (CVE-2024-12254).
     """
     size = sum(map(len, pieces))
-    for piece in (b"".join(pieces),) if size <= JOINED_BYTES else pieces:
-        transport.write(piece)
+    if size > JOINED_BYTES:
+        for piece in pieces:
+            transport.write(piece)
+    elif soon:
+        write_soon(transport, b"".join(pieces))
+    else:
+        transport.write(b"".join(pieces))
     return size
 
 
@@ -72,16 +84,16 @@ class Reply(web.StreamResponse):
             return
         self._eof_sent = True
         if self._whole is not None:
-            await self._send(self._whole)
+            await self._send(self._whole, last=True)
         elif not self._chunks:
-            await self._send(data)
+            await self._send(data, last=True)
         elif data:
-            await self._send(b"%x\r\n" % len(data), data, b"\r\n", _LAST)
+            await self._send(b"%x\r\n" % len(data), data, b"\r\n", _LAST, last=True)
         else:
-            await self._send(_LAST)
+            await self._send(_LAST, last=True)
         self._asked = None  # a request that knows its own answer is left to the collector
 
-    async def _send(self, *pieces: bytes | bytearray | memoryview) -> None:
+    async def _send(self, *pieces: bytes | bytearray | memoryview, last: bool = False) -> None:
         request = self._asked
         transport = None if request is None else request.transport
         if request is None or transport is None or transport.is_closing():
@@ -89,7 +101,7 @@ class Reply(web.StreamResponse):
         if not self._begun:
             self._begun = True
             pieces = (self._head(request), *pieces)
-        request.writer.output_size += send(transport, *pieces)
+        request.writer.output_size += send(transport, *pieces, soon=last)
         if request.protocol.writing_paused:
             await request.protocol._drain_helper()  # noqa: SLF001  # what its own writers await
 

@@ -13,6 +13,7 @@ from aiohttp import hdrs, web
 from aiohttp.web_protocol import RequestHandler
 from aiohttp.web_request import BaseRequest
 
+from lb.adapters.outbox import Outbox, outgoing
 from lb.core.errors import bad_request
 
 HEAD_S = 10.0
@@ -23,11 +24,16 @@ _MOST_HEAD_BYTES = 64 << 10
 class PatientHandler(RequestHandler):
     """One connection. Patient with quiet ones between requests, not with heads that dribble."""
 
-    _head_timer: asyncio.TimerHandle | None = None
+    __slots__ = ("_head_timer", "_outbox")
+
+    def __init__(self, server: web.Server, outbox: Outbox, **limits: Any) -> None:
+        super().__init__(server, **limits)
+        self._head_timer: asyncio.TimerHandle | None = None
+        self._outbox = outbox
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A connection that never sends a head is cut, too."""
-        super().connection_made(transport)
+        super().connection_made(outgoing(transport, self._outbox))
         self._expect_head()
 
     def connection_lost(self, exc: BaseException | None) -> None:
@@ -106,14 +112,17 @@ def straight(app: web.Application, handle: Handler) -> Handler:
 class _Server(web.Server):
     """Makes a PatientHandler for each connection; a misspelt limit is an error, not a shrug."""
 
+    outbox: Outbox
+
     def __call__(self) -> RequestHandler:
-        return PatientHandler(self, loop=self._loop, **self._kwargs)
+        return PatientHandler(self, self.outbox, loop=self._loop, **self._kwargs)
 
 
 class Runner(web.AppRunner):
-    """An AppRunner whose connections are PatientHandlers."""
+    """An AppRunner whose connections are PatientHandlers; answers leave by the ``outbox``."""
 
-    def __init__(self, app: web.Application) -> None:
+    def __init__(self, app: web.Application, outbox: Outbox | None = None) -> None:
+        self._outbox = outbox or Outbox()
         limits: dict[str, Any] = {
             "auto_decompress": False,  # we inflate ourselves, bounded
             "keepalive_timeout": KEEPALIVE_S,
@@ -128,10 +137,12 @@ class Runner(web.AppRunner):
 
     async def _make_server(self) -> web.Server:
         made = await super()._make_server()
-        return _Server(
+        server = _Server(
             straight(self.app, made.request_handler),
             request_factory=made.request_factory,
             handler_cancellation=made.handler_cancellation,  # not among the kwargs
             loop=asyncio.get_running_loop(),
             **made._kwargs,  # noqa: SLF001  # aiohttp has no public way to choose the protocol
         )
+        server.outbox = self._outbox
+        return server
