@@ -43,8 +43,8 @@ class Outgoing:
 
     __slots__ = ("_held", "_outbox", "_transport", "is_closing")
 
-    def __init__(self, transport: asyncio.Transport, outbox: Outbox) -> None:
-        self._transport = transport
+    def __init__(self, transport: asyncio.BaseTransport, outbox: Outbox) -> None:
+        self._transport = cast("asyncio.Transport", transport)
         self._outbox = outbox
         self._held = b""
         self.is_closing = transport.is_closing  # asked several times a request
@@ -101,7 +101,7 @@ class Outgoing:
 
 def outgoing(transport: asyncio.BaseTransport, outbox: Outbox) -> asyncio.Transport:
     """``transport`` as a protocol is to know it."""
-    return cast("asyncio.Transport", Outgoing(cast("asyncio.Transport", transport), outbox))
+    return cast("asyncio.Transport", Outgoing(transport, outbox))
 
 
 def write_soon(transport: asyncio.WriteTransport, data: bytes) -> None:

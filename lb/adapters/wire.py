@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from attrs import frozen
 
-from lb.adapters.outbox import Outbox, outgoing, write_soon
+from lb.adapters.outbox import Outbox, Outgoing
 from lb.core.body import Source
 from lb.core.http1 import Reader
 from lb.core.http1_head import Garbled, Head
@@ -74,7 +74,7 @@ class Wire(asyncio.Protocol):
         self._loop = loop
         self._outbox = outbox
         self._reader = Reader()
-        self._transport: asyncio.Transport | None = None
+        self._transport: Outgoing | None = None
         self._waiter: asyncio.Future[None] | None = None
         self._error: BaseException | None = None
         self._pieces: list[bytes] = []
@@ -92,7 +92,7 @@ class Wire(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """It is there."""
-        self._transport = outgoing(transport, self._outbox)
+        self._transport = Outgoing(transport, self._outbox)
 
     def data_received(self, data: bytes) -> None:
         """Take off the framing; tell who waits, or who splices."""
@@ -154,7 +154,7 @@ class Wire(asyncio.Protocol):
         self._outbox.asking += 1
         try:
             if len(body) <= INLINE_BODY_BYTES:
-                write_soon(transport, head + body)
+                transport.write_soon(head + body)
             else:
                 transport.write(head)
                 transport.write(body)

@@ -50,6 +50,11 @@ class PatientHandler(RequestHandler):
         elif self._head_timer is None and self._waiter is not None:
             self._expect_head()
 
+    def resume_reading(self, resume_parser: bool = True) -> None:  # noqa: FBT001, FBT002  # aiohttp's
+        """Read on where reading was paused: aiohttp feeds its parser anew after every body."""
+        if self._reading_paused:
+            super().resume_reading(resume_parser)
+
     def _expect_head(self) -> None:
         self._head_timer = asyncio.get_running_loop().call_later(HEAD_S, self._cut)
 

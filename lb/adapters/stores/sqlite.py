@@ -26,6 +26,7 @@ _PRAGMAS = (
     "PRAGMA busy_timeout=5000",
     "PRAGMA synchronous=NORMAL",
     "PRAGMA journal_size_limit=16777216",
+    "PRAGMA temp_store=MEMORY",  # what a statement keeps aside while it adds up a batch
 )
 
 
