@@ -12,6 +12,7 @@ from hashlib import blake2b
 from attrs import define, field
 
 from lb.core.body import Body
+from lb.core.marks import CIPHER, REASONING, REFERENCE, newest
 from lb.core.remembered import Remembered
 from lb.core.tap import CIPHER_PREFIX
 
@@ -26,11 +27,12 @@ _SESSION_HEADERS = ("session-id", "session_id", "thread-id")
 _FIRST_TURN = re.compile(rb'"role"\s*:\s*"user".{0,512}', re.DOTALL)
 _NEWEST = (
     (
+        CIPHER,
         re.compile(rb'"encrypted_content"\s*:\s*"([^"]{1,%d})' % CIPHER_PREFIX),
         b'"encrypted_content"',
         "enc",
     ),
-    (re.compile(rb'"(rs_[^"]{1,200})"'), b'"rs_', "item"),
+    (REASONING, re.compile(rb'"(rs_[^"]{1,200})"'), b'"rs_', "item"),
 )
 _REFERENCE = re.compile(rb'"id"\s*:\s*"([^"]{1,200})"')
 
@@ -52,12 +54,12 @@ def session_of(headers: Mapping[str, str], body: Body) -> str:
 
 
 def _digest_of_beginning(body: Body) -> str:
-    instructions, text = body.raw("instructions"), body.raw("input")
+    instructions, text = body.view("instructions"), body.view("input")
     if len(instructions) + len(text) < CACHEABLE_BYTES:
         return ""
     match = _FIRST_TURN.search(text)
-    first = match.group() if match else text[:512]
-    return "prefix:" + blake2b(instructions + first, digest_size=16).hexdigest()
+    first = match.group() if match else bytes(text[:512])
+    return "prefix:" + blake2b(bytes(instructions) + first, digest_size=16).hexdigest()
 
 
 def anchors_of(headers: Mapping[str, str], body: Body) -> tuple[tuple[str, ...], bool]:
@@ -75,20 +77,24 @@ def anchors_of(headers: Mapping[str, str], body: Body) -> tuple[tuple[str, ...],
         conversation = conversation.get("id")
     if isinstance(conversation, str) and conversation:
         anchors.append(f"conv:{conversation}")
-    text = body.raw("input")
-    at = text.rfind(b'"item_reference"')
-    if at >= 0:
-        begin, end = text.rfind(b"{", 0, at), text.find(b"}", at)  # it is flat
-        if match := _REFERENCE.search(text, max(0, begin), end):
-            anchors.append("item:" + match.group(1).decode("utf-8", "replace"))
+    kinds = body.kinds()
+    if kinds & REFERENCE and (referenced := _referenced(body.raw("input"))):
+        anchors.append(f"item:{referenced}")
     bound = bool(anchors)
-    for pattern, marker, kind in _NEWEST:
-        at = text.rfind(marker)
-        if at >= 0 and (match := pattern.match(text, at)):
+    for mark, pattern, marker, kind in _NEWEST:
+        if kinds & mark and (match := newest(body.view("input"), marker, pattern)):
             anchors.append(f"{kind}:" + match.group(1).decode("utf-8", "replace"))
     if state := headers.get("x-codex-turn-state"):
         anchors.append(f"turn:{state}")
     return tuple(map(short, anchors)), bound
+
+
+def _referenced(text: bytes) -> str:
+    """The id in the last item that stands for another one; empty when there is none."""
+    at = text.rfind(b'"item_reference"')
+    begin, end = text.rfind(b"{", 0, at), text.find(b"}", at)  # it is flat
+    match = _REFERENCE.search(text, max(0, begin), end) if at >= 0 else None
+    return match.group(1).decode("utf-8", "replace") if match else ""
 
 
 def is_state(name: str) -> bool:

@@ -14,17 +14,15 @@ import msgspec
 from msgspec import Raw
 
 from lb.core.errors import Problem, bad_request
+from lb.core.marks import ALL, ITEMS, PIECE_BYTES, SPELT, SURROGATE, Mark, kinds_in
 from lb.core.remembered import Remembered, shorter_than
 
 T = TypeVar("T")
 Source = bytes | bytearray
 """A body as it was received; a large one is what was read into, not a copy, and never changed."""
 _FIELDS = msgspec.json.Decoder(dict[str, Raw])
-_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
-_SPELT = re.compile(rb"\\u00(?:5[fF]|[46][1-9a-fA-F]|[57][0-9aA])")
+_SPELT = Mark(SPELT, re.compile(rb"\\u00(?:5[fF]|[46][1-9a-fA-F]|[57][0-9aA])"))
 """A letter or underscore as an escape: no encoder writes one, but a key could hide behind it."""
-_ESCAPES = re.compile(rb"\\u(?:[dD][89a-fA-F]|00(?:5[fF]|[46][1-9a-fA-F]|[57][0-9aA]))")
-"""Both at once: a large body is gone through once, and mostly has neither."""
 Heads = dict[str, int]
 """The fields of a body in order, each with the first byte of its JSON text: it tells the type."""
 Form = tuple[tuple[str, ...], bytes]
@@ -49,10 +47,11 @@ class Body:
     """
 
     __slots__ = (
-        "_escapes",
         "_fields",
         "_form",
         "_heads",
+        "_kinds",
+        "_marks",
         "_opaque",
         "_seen",
         "_source",
@@ -67,7 +66,8 @@ class Body:
         # values by name, marks by their text, looks by who looks
         self._seen: dict[object, Any] = {}
         self._opaque = False
-        self._escapes = True  # there may be some
+        self._marks = ALL  # kinds that there may be
+        self._kinds: int | None = None  # of them, in ``input``
         self._heads: Heads | None = None
         self._form: Form | None = None
         self.changed: tuple[str, ...] = ()
@@ -85,8 +85,8 @@ class Body:
             fields = _FIELDS.decode(source)
             if not source.isascii():
                 _check_utf8(source)
-            escapes = _ESCAPES.search(source) is not None
-            if escapes and _SURROGATE.search(source):
+            marks = kinds_in(source)
+            if marks & SURROGATE:
                 msgspec.json.decode(source)  # the strict reader knows a lone surrogate
         except RecursionError:
             raise unparsable("it is nested too deeply") from None
@@ -97,7 +97,7 @@ class Body:
         except msgspec.DecodeError as error:
             raise unparsable(str(error).removeprefix("JSON is malformed: ")) from None
         body = cls(source, cast("dict[str, Raw | bytes]", fields))
-        body._escapes = escapes
+        body._marks = marks
         return body
 
     @classmethod
@@ -138,22 +138,30 @@ class Body:
         """The JSON text of a field, copied; empty when it is absent."""
         return bytes(self.view(name))
 
-    def has(self, mark: re.Pattern[bytes]) -> bool:
-        """Whether ``mark`` stands in the text of ``input``; looked for once, and without a copy.
+    def kinds(self) -> int:
+        """Which kinds of marks may stand in the items of ``input``; a string holds none."""
+        kinds = self._kinds
+        if kinds is None:
+            kinds = self._marks & ITEMS
+            if self.heads().get("input", _QUOTE) == _QUOTE:
+                kinds = 0
+            elif kinds and len(self._fields["input"]) > PIECE_BYTES:
+                kinds = kinds_in(self.view("input"), kinds)  # not in another field
+            self._kinds = kinds
+        return kinds
 
-        A mark has quotes of its own, which a string would have escaped: only items are looked into.
-        """
-        text = mark.pattern  # a pattern itself is hashed anew each time
-        found: bool | None = self._seen.get(text)
+    def has(self, mark: Mark) -> bool:
+        """Whether ``mark`` stands in the items of ``input``; looked for once, without a copy."""
+        if not self.kinds() & mark.kind:
+            return False
+        found: bool | None = self._seen.get(mark)
         if found is None:
-            items = self.heads().get("input", _QUOTE) != _QUOTE
-            found = items and mark.search(self.view("input")) is not None
-            self._seen[text] = found
+            found = self._seen[mark] = mark.pattern.search(self.view("input")) is not None
         return found
 
     def hides_letters(self) -> bool:
         """Whether a letter stands as an escape in the text of ``input``: no search sees it."""
-        return self._escapes and self.has(_SPELT)
+        return self.has(_SPELT)
 
     def view(self, name: str) -> memoryview:
         """The JSON text of a field where it lies, for a look that costs no copy of it."""
@@ -209,6 +217,7 @@ class Body:
         twin = Body(self._source or b"", dict(self._fields))
         twin._source = self._source
         twin._seen = dict(self._seen)
+        twin._marks, twin._kinds = self._marks, self._kinds
         twin.changed = self.changed
         twin._opaque = self._opaque
         return twin
@@ -238,8 +247,8 @@ class Body:
         return b"".join(pieces or (b"{",)) + b"}"
 
     def _alter(self, name: str, *, told: bool) -> None:
-        self._source = self._heads = self._form = None
-        self._escapes = True
+        self._source = self._heads = self._form = self._kinds = None
+        self._marks = ALL
         self._seen = {of: value for of, value in self._seen.items() if type(of) is str}
         self._seen.pop(name, None)
         self.altered += (name,)

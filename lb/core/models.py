@@ -17,6 +17,7 @@ from lb.core.account import Only
 from lb.core.body import Body
 from lb.core.catalog import ENDPOINTS, MODALITIES, MOST_NAMES, Catalog, Model
 from lb.core.errors import Blame, Problem, bad_request
+from lb.core.marks import MEDIA, Mark
 
 SUFFIXES: Final = {
     "min": "minimal",
@@ -211,12 +212,11 @@ def _check_modalities(model: Model, name: str, body: Body) -> None:
 
 
 @cache
-def _lacking(modalities: tuple[str, ...] | None) -> re.Pattern[bytes] | None:
+def _lacking(modalities: tuple[str, ...] | None) -> Mark | None:
     """What a body of parts that are not among ``modalities`` holds; None: there are no such."""
     lacking = set(MODALITIES[1:]) - set(modalities or MODALITIES)
-    return (
-        re.compile(b"|".join(f'"input_{name}"'.encode() for name in lacking)) if lacking else None
-    )
+    names = "|".join(f'"input_{name}"' for name in sorted(lacking))
+    return Mark(MEDIA, re.compile(names.encode())) if lacking else None
 
 
 def _unsupported(message: str, param: str) -> Problem:

@@ -9,9 +9,10 @@ from typing import Any, Final
 from lb.core.body import Body
 from lb.core.gateway.turns import Turn, items_of, turns_of
 from lb.core.gateway.wish import Wish
+from lb.core.marks import MEDIA, Mark
 
 KINDS: Final = {"input_image": "image", "input_file": "file", "input_audio": "audio"}
-_MEDIA: Final = re.compile(rb'"input_(?:image|file|audio)"')
+_MEDIA: Final = Mark(MEDIA, re.compile(rb'"input_(?:image|file|audio)"'))
 _POINTING: Final = re.compile(
     r"\b(?:(?:that|this|these|those|the|first|previous|earlier|last|above|same)\s+(?:\w+\s+)?"
     r"(?:images?|pictures?|photos?|screenshots?|files?|documents?|pdfs?|audio|recordings?|attachments?)"
@@ -23,7 +24,7 @@ _POINTING: Final = re.compile(
 
 def media_that_matter(body: Body, wish: Wish) -> bool:
     """Replace what no turn refers to any longer; whether any was."""
-    if not wish.media_optimization or not _MEDIA.search(body.view("input")):
+    if not wish.media_optimization or not body.has(_MEDIA):
         return False
     items = items_of(body)
     turns = turns_of(items)

@@ -1,8 +1,4 @@
-"""Items of ``input``. It may be many megabytes: only a mark in its bytes has it decoded.
-
-A mark is the text of a key or a value as any encoder writes it. Inside a JSON string its quotes
-would be escaped, so what a user says about such a key is no mark.
-"""
+"""Items of ``input``. It may be many megabytes: only a mark in its bytes has it decoded."""
 
 import re
 from collections.abc import Iterable
@@ -10,22 +6,14 @@ from itertools import groupby
 from typing import Any
 
 from lb.core.body import Body
+from lb.core.marks import CHAT, FILE, STRIPPED, STRIPPED_KEYS, Mark
 from lb.core.rules.calls import Item, called, calls_of, result_of
 from lb.core.rules.parts import in_place, is_chat
 
-STRIPPED = ("reasoning_content", "reasoning_details", "tool_calls", "function_call")
-"""Keys that clients of other dialects leave on items; upstream rejects a request that has one."""
-
 _BARE = re.compile(rb'\[\s*\{\s*"type"\s*:\s*"input_(?:text|image|file|audio)"')
-_ANY = re.compile(
-    rb'"(?:role"\s*:\s*"tool|type"\s*:\s*"(?:text|image_url|file)"|file_id"\s*:|(?:%b)"\s*:)'
-    % "|".join(STRIPPED).encode()
-)
-"""All marks in one: a body without any, as most are, is gone through once."""
-
-_CHAT = re.compile(rb'"(?:role"\s*:\s*"tool|type"\s*:\s*"(?:text|image_url|file)")')
-_STRIPPED = re.compile(rb'"(?:%b)"\s*:' % "|".join(STRIPPED).encode())
-_FILE = re.compile(rb'"file_id"\s*:')
+_CHAT = Mark(CHAT, re.compile(rb'"(?:role"\s*:\s*"tool"|type"\s*:\s*"(?:text|image_url|file)")'))
+_STRIPPED = Mark(STRIPPED, re.compile(rb'"(?:%b)"\s*:' % "|".join(STRIPPED_KEYS).encode()))
+_FILE = Mark(FILE, re.compile(rb'"file_id"\s*:'))
 _BARE_TYPES = ("input_text", "input_image", "input_file", "input_audio")
 
 
@@ -36,7 +24,7 @@ def chat_items_become_native(body: Body) -> None:
     ``tool_calls`` hold them, -> ``function_call``; ``text``, ``image_url`` and ``file`` parts ->
     ``input_text``/``output_text``, ``input_image``, ``input_file``.
     """
-    if not (body.has(_ANY) and body.has(_CHAT)):
+    if not body.has(_CHAT):
         return
     items = _items(body)
     wanted = _answered(items)
@@ -52,7 +40,7 @@ def chat_items_become_native(body: Body) -> None:
 
 def foreign_keys_are_stripped(body: Body) -> None:
     """Items lose the keys no Responses upstream takes; a message left empty goes too."""
-    if not (body.has(_ANY) and body.has(_STRIPPED)):
+    if not body.has(_STRIPPED):
         return
     items = _items(body)
     kept = [new for item in items for new in _stripped(item)]
@@ -76,7 +64,7 @@ def bare_parts_become_messages(body: Body) -> None:
 
 def names_a_file(body: Body) -> bool:
     """Whether ``input`` leans on an uploaded file, by its ``file_id``."""
-    if not ((body.has(_ANY) and body.has(_FILE)) or body.hides_letters()):
+    if not (body.has(_FILE) or body.hides_letters()):
         return False
     return any(part.get("file_id") is not None for item in _items(body) for part in _parts(item))
 
@@ -117,9 +105,9 @@ def _native(item: Any, path: str, wanted: set[str], kinds: dict[str, str]) -> li
 
 
 def _stripped(item: Any) -> Iterable[Any]:
-    if not isinstance(item, dict) or not any(key in item for key in STRIPPED):
+    if not isinstance(item, dict) or not any(key in item for key in STRIPPED_KEYS):
         return (item,)
-    kept = {key: value for key, value in item.items() if key not in STRIPPED}
+    kept = {key: value for key, value in item.items() if key not in STRIPPED_KEYS}
     return (kept,) if kept.get("content") or not _is_message(kept) else ()
 
 
