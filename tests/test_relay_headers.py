@@ -2,9 +2,12 @@
 
 from collections.abc import Mapping
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
+from aiohttp.test_utils import make_mocked_request
 
+from lb.proxy.replies import Reply
 from tests.clients import Answer, ask, asking, client, pool, taken
 from tests.conftest import Proxy, Scripted
 from tests.faulty_plays import error, limited
@@ -164,3 +167,15 @@ async def test_two_answers_never_share_a_request_id(upstream: Upstream, proxy: P
     server = await proxy(pool({"a": upstream.url}))
     ids = {(await ask(server.url, asking())).headers["x-request-id"] for _ in range(5)}
     assert len(ids) == 5
+
+
+@pytest.mark.parametrize("told", ["\r", "\n", "\r\nx: y"])
+async def test_no_header_of_an_answer_breaks_out_of_its_line(told: str) -> None:
+    transport = Mock(is_closing=Mock(return_value=False))
+    request = make_mocked_request("POST", "/v1/responses", transport=transport)
+    for headers in ({"x-a": f"b{told}c"}, {f"x{told}a": "b"}):
+        answer = Reply(headers, b"{}")
+        await answer.prepare(request)
+        with pytest.raises(ValueError, match="line break"):
+            await answer.write_eof()
+    transport.write.assert_not_called()

@@ -9,7 +9,7 @@ import re
 from enum import Enum
 
 from lb.core.http1_head import Garbled, Head, blank_in, keeps, read
-from lb.core.remembered import Remembered
+from lb.core.remembered import Remembered, shorter_than
 
 HEAD_BYTES = 64 << 10
 MANY_BYTES = 1 << 10  # of chunks at once, from which on they are parted in one go
@@ -142,6 +142,10 @@ class Reader:
         """The payload of the chunks in ``data``; ``_left`` is what a chunk lacks, its CRLF too."""
         if self._rest:
             data, self._rest = self._rest + data, b""
+        elif not self._left:
+            begin = data.find(b"\r\n") + 2
+            if 0 < _lengths[data[: begin - 2]] == len(data) - begin - 2 and data[-2:] == b"\r\n":
+                return data[begin:-2]  # most come one with a read
         size = len(data)
         pieces: list[bytes] = []
         at = self._gone_on(data, pieces) if self._left else 0
@@ -229,5 +233,10 @@ def _many(data: bytes, at: int, pieces: list[bytes]) -> int:
     return len(data) - len(parts[-1]) - 2 - len(parts[-2])
 
 
-_lengths: Remembered[bytes, int] = Remembered(lambda size: int(size, 16), 2048)
+def _length(size: bytes) -> int:
+    return int(size, 16) if _HEX.fullmatch(size) else -1
+
+
+_HEX = re.compile(rb"[0-9A-Fa-f]{1,15}")
+_lengths: Remembered[bytes, int] = Remembered(_length, 2048, shorter_than(16))
 _BEGUN = re.compile(rb"[0-9A-Fa-f]{1,15}[ \t]*(?:\r|;[^\n]*)?")

@@ -8,7 +8,7 @@ import re
 
 from msgspec import Struct
 
-from lb.core.remembered import Remembered
+from lb.core.remembered import Remembered, shorter_than
 
 _LONG = 256  # characters of a line; such ones are not remembered, since an upstream chooses them
 _ANEW = ("x-request-id:", "x-ratelimit-remaining-", "openai-processing-ms:", "cf-ray:", "set-cook")
@@ -85,12 +85,19 @@ def _one_by_one(lines: list[str]) -> dict[str, str]:
 def _parted(line: str) -> tuple[str, str]:
     """Name and value of a header. Raises: Garbled."""
     key, colon, value = line.partition(":")
-    if not colon or not _NAME.fullmatch(key):
+    name = _names[key]
+    if not colon or not name:
         raise Garbled("a header that is none")
     value = value.strip()
     if "\r" in value or "\0" in value:
         raise Garbled("a header with a control character")
-    return key.lower(), value
+    return name, value
+
+
+_names: Remembered[str, str] = Remembered(
+    lambda key: key.lower() if _NAME.fullmatch(key) else "", 1024, shorter_than(64)
+)
+"""A header's name in lower case; empty where it is none."""
 
 
 def _comes_again(line: str) -> bool:

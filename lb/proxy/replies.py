@@ -118,7 +118,7 @@ class Reply(web.StreamResponse):
         elif request.version < HttpVersion11:
             lines.append("Connection: keep-alive\r\n")
         lines.append(f"Date: {rfc822_formatted_time()}\r\n\r\n")
-        told = "".join((*self.told, *self.told.values()))
-        if "\n" in told or "\r" in told:
+        head = "".join(lines)
+        if not head.count("\n") == head.count("\r") == len(lines) + 1:
             raise ValueError("a header holds a line break")
-        return "".join(lines).encode("utf-8", "surrogateescape")
+        return head.encode("utf-8", "surrogateescape")

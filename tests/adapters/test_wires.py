@@ -5,9 +5,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import pytest
+from attrs import evolve
 
 from lb.adapters.wire import READ_BYTES, HungUpError, Target, Wire
-from lb.adapters.wires import Wires, target_of
+from lb.adapters.wires import Wires, head_of, target_of
 from tests.clients import until
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -164,3 +165,17 @@ async def test_what_nobody_takes_is_not_read() -> None:
             took += len(piece)
         assert took == 64 << 20
         wire.close()
+
+
+BREAKS = ["\r", "\n", "\r\n", "\r\nx: y", "\n\r"]
+
+
+@pytest.mark.parametrize("told", BREAKS)
+def test_no_header_breaks_out_of_its_line(told: str) -> None:
+    target = target_of("http://127.0.0.1:1/v1/responses")
+    assert head_of("POST", target, {"a": "b"}, 3).endswith(b"\r\na: b\r\ncontent-length: 3\r\n\r\n")
+    for headers in ({"a": f"b{told}c"}, {f"a{told}b": "c"}, {"a": told}):
+        with pytest.raises(ValueError, match="line break"):
+            head_of("POST", target, headers, 0)
+    with pytest.raises(ValueError, match="line break"):
+        head_of("POST", evolve(target, path=f"/{told}"), {}, 0)
