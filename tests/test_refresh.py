@@ -65,6 +65,18 @@ def _only_for(token: str, then: Play = healthy) -> Play:
     return play
 
 
+def _held_back(issuer: LiveIssuer) -> asyncio.Event:
+    """Its next answer waits for this."""
+    go = asyncio.Event()
+
+    async def held(question: dict[str, Any]) -> web.Response:
+        await go.wait()
+        return issuer.rotate(question)
+
+    issuer.plays.append(held)
+    return go
+
+
 def _refresh_token(file: Path) -> str:
     told: str = json.loads(file.read_text())["tokens"]["refresh_token"]
     return told
@@ -94,13 +106,7 @@ async def test_a_crowd_on_a_dead_token_makes_one_refresh_and_all_succeed(
 async def test_who_comes_while_a_token_is_renewed_waits_for_it(
     proxy: Proxy, upstream: Upstream, file: Path, issuer: LiveIssuer
 ) -> None:
-    go = asyncio.Event()
-
-    async def slowly(question: dict[str, Any]) -> web.Response:
-        await go.wait()
-        return issuer.rotate(question)
-
-    issuer.plays.append(slowly)
+    go = _held_back(issuer)
     upstream.choose = lambda _: _only_for(issuer.access)
     server = await proxy(_config(file, upstream.url, issuer))
     async with client() as session:
@@ -125,13 +131,7 @@ async def test_who_comes_while_a_token_is_renewed_waits_for_it(
 async def test_a_renewal_that_never_ends_is_told_as_it_is(
     proxy: Proxy, upstream: Upstream, file: Path, issuer: LiveIssuer
 ) -> None:
-    go = asyncio.Event()
-
-    async def held(question: dict[str, Any]) -> web.Response:
-        await go.wait()
-        return issuer.rotate(question)
-
-    issuer.plays.append(held)
+    go = _held_back(issuer)
     upstream.choose = lambda _: _only_for(issuer.access)
     text = _config(file, upstream.url, issuer).replace("patience_s = 10", "patience_s = 0.1")
     server = await proxy(text)

@@ -10,6 +10,9 @@ company that does not come.
 import asyncio
 from typing import Any, Final, cast
 
+import structlog
+
+_log = structlog.get_logger()
 FEW: Final = 4  # requests under way: with fewer, nothing is held back
 LARGE_BYTES: Final = 64 << 10  # what is larger is not copied, and leaves at once
 
@@ -32,7 +35,11 @@ class Outbox:
     def _send(self) -> None:
         waiting, self._waiting = self._waiting, []
         for transport in waiting:
-            transport.flush()
+            try:
+                transport.flush()
+            except Exception:  # noqa: BLE001  # the others' writes leave all the same
+                _log.exception("unexpected", after="a write")
+                transport.abort()
 
 
 class Outgoing:

@@ -192,7 +192,8 @@ class Pool:
             verdict = slot.judge(ask, now)
             if verdict in SERVES:
                 return Wait(now, busy=True)  # it came back this very moment
-            busy = busy or verdict in ANY_MOMENT
+            if verdict in ANY_MOMENT and (verdict is not Verdict.REFRESHING or not shunned):
+                busy = True  # who may ask one again that failed does not wait for a renewal
             back = slot.back_at(verdict, ask)
             if back is not None and (soonest is None or back < soonest):
                 soonest = back

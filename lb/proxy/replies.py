@@ -11,9 +11,8 @@ from aiohttp import HttpVersion11, web
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.helpers import rfc822_formatted_time
 
-from lb.adapters.outbox import write_soon
+from lb.adapters.outbox import LARGE_BYTES, write_soon
 
-JOINED_BYTES = 64 << 10  # pieces are copied into one write up to this, beyond it handed over
 _LAST = b"0\r\n\r\n"
 
 
@@ -28,7 +27,7 @@ def send(
     not tell who writes too much (CVE-2024-12254).
     """
     size = sum(map(len, pieces))
-    if size > JOINED_BYTES:
+    if size > LARGE_BYTES:  # handed over as they are, not copied
         for piece in pieces:
             transport.write(piece)
     elif soon:

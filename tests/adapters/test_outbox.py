@@ -133,6 +133,15 @@ async def test_a_connection_that_is_cut_takes_nobody_else_along(connect: Connect
     assert (await cut.end(), await lost.end(), well.come()) == (b"", b"", b"a")
 
 
+async def test_a_write_that_fails_takes_nobody_else_along(connect: Connect) -> None:
+    bad, well = await connect(), await connect()
+    bad.ours.write_soon(b"a")
+    bad.ours._transport.write_eof()  # what is written now is an error
+    well.ours.write_soon(b"a")
+    await turn()
+    assert (await bad.end(), well.come()) == (b"", b"a")
+
+
 async def test_the_next_turn_is_another(connect: Connect) -> None:
     line = await connect()
     for _ in range(3):

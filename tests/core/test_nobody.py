@@ -16,8 +16,9 @@ from lb.core.events import (
     Refused,
     Throttled,
 )
+from lb.core.health import REFRESH_S
 from lb.core.nobody import describe, nobody
-from lb.core.pool import Pool
+from lb.core.pool import Pool, Wait
 from lb.core.windows import FIVE_HOURS_S, Window
 from tests.core.happenings import ASK, HOUR, MODEL, NOW, pool_of  # NOW is 08:53:20 UTC
 
@@ -139,3 +140,9 @@ def test_a_field_that_only_accounts_without_the_model_take_is_told() -> None:
     problem = nobody(pool, Ask(MODEL, needs=frozenset({"f"})), NOW)
     assert problem.status == 503
     assert "1 not taking a field of the request" in problem.message
+
+
+def test_a_renewal_is_waited_for_by_who_has_nobody_else() -> None:
+    pool = pool_with("refreshing", "doubtful")
+    assert pool.wait(ASK, NOW, {"1"}) == Wait(NOW + REFRESH_S, busy=False)  # it may ask 1 again
+    assert pool_with("refreshing", "paused").wait(ASK, NOW) == Wait(NOW + REFRESH_S, busy=True)
