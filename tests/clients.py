@@ -12,9 +12,8 @@ TERMINAL = {"response.completed", "response.failed", "response.incomplete", "err
 MODEL = "gpt-5.5"
 ENVELOPE = {"message", "type", "param", "code"}
 QUICK = "{ connect_s = 1, head_s = 0.5, idle_s = 0.5, answer_s = 0.7 }"
-PATIENT = "{ connect_s = 5, head_s = 5, idle_s = 5, answer_s = 7 }"
-"""For all that does not hang: a busy machine is no fault."""
 PATIENT = "{ connect_s = 2, head_s = 10, idle_s = 10, answer_s = 20 }"
+"""For all that does not hang: a busy machine is no fault."""
 CLIENT_TIMEOUT_S = 20.0
 
 

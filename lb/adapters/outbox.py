@@ -48,23 +48,23 @@ class Outgoing:
     What is held back leaves before anything that is written after it, and before the end.
     """
 
-    __slots__ = ("_held", "_outbox", "_transport", "is_closing")
+    __slots__ = ("_held", "_outbox", "innermost", "is_closing")
 
     def __init__(self, transport: asyncio.BaseTransport, outbox: Outbox) -> None:
-        self._transport = cast("asyncio.Transport", transport)
+        self.innermost = cast("asyncio.Transport", transport)
         self._outbox = outbox
         self._held = b""
         self.is_closing = transport.is_closing  # asked several times a request
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._transport, name)
+        return getattr(self.innermost, name)
 
     def write_soon(self, data: bytes) -> None:
         """Write ``data``, at the end of this turn at the latest."""
         if self._held:
             self.flush()
         if self._outbox.asking < FEW or len(data) > LARGE_BYTES:
-            self._transport.write(data)
+            self.innermost.write(data)
         else:
             self._held = data
             self._outbox.add(self)
@@ -73,42 +73,50 @@ class Outgoing:
         """What is held back leaves now."""
         data, self._held = self._held, b""
         if data and not self.is_closing():
-            self._transport.write(data)
+            self.innermost.write(data)
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         """Write ``data`` now."""
         if self._held:
             self.flush()
-        self._transport.write(data)
+        self.innermost.write(data)
 
     def writelines(self, pieces: list[bytes]) -> None:
         """Write all ``pieces`` now."""
         self.flush()
-        self._transport.writelines(pieces)
+        self.innermost.writelines(pieces)
 
     def get_write_buffer_size(self) -> int:
         """How many bytes are still to leave."""
-        return len(self._held) + self._transport.get_write_buffer_size()
+        return len(self._held) + self.innermost.get_write_buffer_size()
 
     def write_eof(self) -> None:
         """Nothing more will be written."""
         self.flush()
-        self._transport.write_eof()
+        self.innermost.write_eof()
 
     def close(self) -> None:
         """End the connection once all has left."""
         self.flush()
-        self._transport.close()
+        self.innermost.close()
 
     def abort(self) -> None:
         """Cut the connection: what is held back is lost."""
         self._held = b""
-        self._transport.abort()
+        self.innermost.abort()
 
 
 def outgoing(transport: asyncio.BaseTransport, outbox: Outbox) -> asyncio.Transport:
     """``transport`` as a protocol is to know it."""
     return cast("asyncio.Transport", Outgoing(transport, outbox))
+
+
+def direct(transport: asyncio.WriteTransport) -> asyncio.WriteTransport:
+    """What ``transport`` writes to, for a writer that for a while is the only one."""
+    if isinstance(transport, Outgoing):
+        transport.flush()
+        return transport.innermost
+    return transport
 
 
 def write_soon(transport: asyncio.WriteTransport, data: bytes) -> None:

@@ -45,6 +45,8 @@ class CutError(ConnectionError):
 class Wire(asyncio.Protocol):
     """One connection. ``on_data`` is called after each read, in the same turn of the loop.
 
+    ``through``, where somebody set it, is shown what was read as it came, framing and all: if it
+    says True, that is dealt with.
     Small requests leave by the ``outbox``, together with others.
     What has come and was not taken is held; beyond READ_BYTES of it nothing more is read.
     """
@@ -67,6 +69,7 @@ class Wire(asyncio.Protocol):
         "idle_since",
         "on_data",
         "target",
+        "through",
         "used",
     )
 
@@ -86,6 +89,7 @@ class Wire(asyncio.Protocol):
         self._timer: asyncio.TimerHandle | None = None
         self.target = target
         self.on_data: Callable[[], None] | None = None
+        self.through: Callable[[bytes], bool] | None = None
         self.idle_since = 0.0
         self.heard = False  # whether anything of the present answer has come
         self.used = False  # whether it has served a request before
@@ -96,6 +100,9 @@ class Wire(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Take off the framing; tell who waits, or who splices."""
+        through = self.through
+        if through is not None and through(data):
+            return
         self.heard = True
         try:
             piece = self._reader.feed(data)
@@ -223,6 +230,10 @@ class Wire(asyncio.Protocol):
             finally:
                 self._waiter = None
         return piece
+
+    def between_chunks(self) -> bool:
+        """Whether all that came was taken, and a chunk is what comes next."""
+        return not self._pieces and self._reader.between_chunks()
 
     def at_end(self) -> bool:
         """Whether the answer is read to its end."""

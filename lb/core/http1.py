@@ -65,6 +65,10 @@ class Reader:
         """Whether the answer has come to its end."""
         return self._part is _DONE
 
+    def between_chunks(self) -> bool:
+        """Whether what comes next is a chunk from its first byte on, or the last."""
+        return self._part is _CHUNKS and not self._left and not self._rest
+
     def feed(self, data: bytes) -> bytes:
         """What of the body came with ``data``. Raises: Garbled."""
         part = self._part
@@ -142,10 +146,8 @@ class Reader:
         """The payload of the chunks in ``data``; ``_left`` is what a chunk lacks, its CRLF too."""
         if self._rest:
             data, self._rest = self._rest + data, b""
-        elif not self._left:
-            begin = data.find(b"\r\n") + 2
-            if 0 < _lengths[data[: begin - 2]] == len(data) - begin - 2 and data[-2:] == b"\r\n":
-                return data[begin:-2]  # most come one with a read
+        elif not self._left and (begin := alone(data)):
+            return data[begin:-2]
         size = len(data)
         pieces: list[bytes] = []
         at = self._gone_on(data, pieces) if self._left else 0
@@ -211,6 +213,13 @@ class Reader:
         self._rest, self._part = b"", _DONE
         if end < len(data):
             self.keeps = False  # more than was asked for
+
+
+def alone(data: bytes) -> int:
+    """Where the payload begins if ``data`` is one whole chunk, as most reads are; else 0."""
+    begin = data.find(b"\r\n") + 2
+    whole = 0 < _lengths[data[: begin - 2]] == len(data) - begin - 2 and data.endswith(b"\r\n")
+    return begin if whole else 0
 
 
 def _many(data: bytes, at: int, pieces: list[bytes]) -> int:

@@ -60,6 +60,10 @@ class Cutter:
             )
         return b""
 
+    def empty(self) -> bool:
+        """Whether no frame is unfinished."""
+        return not self._rest
+
     @property
     def rest(self) -> bytes:
         """The unfinished frame at the end."""

@@ -5,12 +5,13 @@ are passed over by a search for their names.
 """
 
 import re
+from collections.abc import Callable
 from enum import Enum
-from typing import Any
 
 import msgspec
 
 from lb.core import sse
+from lb.core.decoded import Event, Item, Response, Whole, events, type_of, usage_of, wholes
 from lb.core.ledger import Usage
 
 HELD = frozenset(
@@ -44,63 +45,9 @@ _TYPED = re.compile(
     rb'"type": ?"(?:error|codex\.rate_limits'
     rb'|response\.(?:completed|failed|incomplete|output_item\.done))"'
 )
-_DELTA = b'.delta"'  # ends the type of an event; in a text its quote would be escaped
+DELTA = b'.delta"'  # ends the type of an event; in a text its quote would be escaped
+CIPHER_PREFIX = 96  # characters of a ciphertext that tell it apart from any other
 _NUMBER = re.compile(rb'"sequence_number": ?(\d{1,12})')
-
-
-class _Details(msgspec.Struct):
-    cached_tokens: int | None = None
-    reasoning_tokens: int | None = None
-
-
-class _Usage(msgspec.Struct):
-    input_tokens: int | None = None
-    output_tokens: int | None = None
-    input_tokens_details: _Details | None = None
-    output_tokens_details: _Details | None = None
-    prompt_tokens: int | None = None
-    completion_tokens: int | None = None
-
-
-class Item(msgspec.Struct):
-    """As much of an item of the output as somebody looks at; ``content`` is not decoded."""
-
-    id: str | None = None
-    encrypted_content: str | None = None
-    type: Any = None
-    content: msgspec.Raw = msgspec.Raw(b"null")
-
-
-class _Response(msgspec.Struct):
-    id: str | None = None
-    model: str | None = None
-    status: str | None = None
-    service_tier: str | None = None
-    usage: msgspec.Raw = msgspec.Raw(b"null")
-
-
-class Whole(_Response):
-    """As much of a response as somebody looks at; ``output_text`` empty where it has none."""
-
-    output: list[Item] | None = None
-    output_text: msgspec.Raw = msgspec.Raw(b"")
-
-
-class _Event(msgspec.Struct):
-    type: str = ""
-    sequence_number: int | None = None
-    response: _Response | None = None
-    item: Item | None = None
-
-
-class _Typed(msgspec.Struct):
-    type: str = ""
-
-
-_events = msgspec.json.Decoder(_Event)
-_types = msgspec.json.Decoder(_Typed)
-_usages = msgspec.json.Decoder(_Usage)
-wholes = msgspec.json.Decoder(Whole)
 
 
 class Phase(Enum):
@@ -147,8 +94,20 @@ class Tap(msgspec.Struct, eq=False, gc=False):
         if self.phase is not FLOWS or not self._pattern or self._pattern.search(run):
             run = self._read(run)
         if self.usage is None or not self.outcome:  # else the upstream has counted
-            self.deltas += run.count(_DELTA)
+            self.deltas += run.count(DELTA)
         return run
+
+    def finder(self) -> Callable[[bytes], object] | None:
+        """What finds a frame that matters in a run, once content flows.
+
+        A run in which it finds none need not be looked at, if ``passed`` tells of it later.
+        """
+        return self._pattern.search if self.phase is FLOWS and self._pattern else None
+
+    def passed(self, last: bytes, deltas: int) -> None:
+        """Runs went by without a look: the ``last`` of them, and how many ``deltas`` all held."""
+        self._last = last
+        self.deltas += deltas
 
     def _read(self, run: bytes) -> bytes:
         length = 0
@@ -191,15 +150,15 @@ class Tap(msgspec.Struct, eq=False, gc=False):
         elif name == _ITEM_DONE or name not in HELD:
             self.phase = FLOWS
 
-    def _decode(self, data: bytes) -> _Event:
+    def _decode(self, data: bytes) -> Event:
         try:
-            return _events.decode(data)
+            return events.decode(data)
         except (msgspec.DecodeError, RecursionError) as error:
             if isinstance(error, msgspec.ValidationError):  # JSON, but not of a known shape
-                return _Event(type=_type_of(data))
+                return Event(type=type_of(data))
             raise Garbage from None
 
-    def _keep(self, event: _Event) -> None:
+    def _keep(self, event: Event) -> None:
         if event.sequence_number is not None:
             self.sequence_number = event.sequence_number
         if event.response is not None:
@@ -207,7 +166,7 @@ class Tap(msgspec.Struct, eq=False, gc=False):
         if event.item is not None and event.type == _ITEM_DONE:
             self._keep_item(event.item)
 
-    def _keep_response(self, response: _Response) -> None:
+    def _keep_response(self, response: Response) -> None:
         if response.id and not self.response_id:
             self.response_id = response.id
             self.owned.append(f"resp:{response.id}")
@@ -268,32 +227,5 @@ class Tap(msgspec.Struct, eq=False, gc=False):
             self._keep_item(item)
 
 
-def _type_of(data: bytes) -> str:
-    try:
-        return _types.decode(data).type
-    except msgspec.DecodeError:
-        return ""
-
-
-CIPHER_PREFIX = 96  # characters of a ciphertext that tell it apart from any other
-
-
 class Garbage(Exception):  # noqa: N818  # the field's word
     """What came is no event and no response."""
-
-
-def usage_of(raw: bytes | msgspec.Raw) -> Usage | None:
-    """The tokens of a ``usage`` object (Responses or chat names); None when there is none."""
-    try:
-        usage = _usages.decode(raw)
-    except msgspec.DecodeError:
-        return None
-    inputs, outputs = usage.input_tokens_details, usage.output_tokens_details
-    return Usage(
-        input_tokens=usage.input_tokens if usage.prompt_tokens is None else usage.prompt_tokens,
-        cached_tokens=inputs.cached_tokens if inputs else None,
-        output_tokens=(
-            usage.output_tokens if usage.completion_tokens is None else usage.completion_tokens
-        ),
-        reasoning_tokens=outputs.reasoning_tokens if outputs else None,
-    )

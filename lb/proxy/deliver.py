@@ -196,9 +196,9 @@ class Delivery(Struct, eq=False):
             return run
         await self._write(sink, pulse, run)
         run = b""  # a stream may stand for long
-        splice = spliced(stream, sink, partial(measured, self.dispatch, opened))
+        splice = spliced(stream, sink, partial(measured, self.dispatch, opened), pulse)
         if splice is not None:
-            await splice.run(pulse)
+            await splice.run()
             return splice.last_run
         while True:
             run = measured(self.dispatch, opened, await stream.next())

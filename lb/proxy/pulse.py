@@ -13,15 +13,18 @@ STALLED_S = 60.0  # a client that takes nothing for this long is cut, and its up
 
 
 class Pulse:
-    """While inside: a keep-alive after every ``interval_s`` seconds of silence."""
+    """While inside: a keep-alive after every ``interval_s`` seconds of silence.
 
-    __slots__ = ("_beat", "_interval_s", "_loop", "_sink", "_timer", "_writing_since", "_wrote_at")
+    ``wrote_at``: when something was written last, by the loop's clock.
+    """
+
+    __slots__ = ("_beat", "_interval_s", "_loop", "_sink", "_timer", "_writing_since", "wrote_at")
 
     def __init__(self, sink: Sink, interval_s: float) -> None:
         self._sink = sink
         self._interval_s = interval_s
         self._loop = asyncio.get_running_loop()
-        self._wrote_at = self._loop.time()
+        self.wrote_at = self._loop.time()
         self._writing_since = 0.0
         self._timer: asyncio.TimerHandle | None = None
         self._beat: asyncio.Task[None] | None = None
@@ -50,7 +53,7 @@ class Pulse:
     def wrote(self, now: float | None = None) -> None:
         """The write was taken, just ``now`` by the loop's clock."""
         self._writing_since = 0.0
-        self._wrote_at = self._loop.time() if now is None else now
+        self.wrote_at = self._loop.time() if now is None else now
 
     async def settled(self) -> None:
         """Until a beat that is under way is through: two never start one answer."""
@@ -64,16 +67,16 @@ class Pulse:
             if now - self._writing_since >= STALLED_S:
                 self._sink.abort()
                 return
-        elif now - self._wrote_at >= self._interval_s * 0.999:
+        elif now - self.wrote_at >= self._interval_s * 0.999:
             if self._beat is None or self._beat.done():
                 self._beat = self._loop.create_task(self._write())
         else:
-            wait_s = self._wrote_at + self._interval_s - now
+            wait_s = self.wrote_at + self._interval_s - now
         self._timer = self._loop.call_later(wait_s, self._due)
 
     async def _write(self) -> None:
         try:
             await self._sink.keepalive()
-            self._wrote_at = self._loop.time()
+            self.wrote_at = self._loop.time()
         except (ConnectionError, RuntimeError):
             return  # the client left; the handler is told by its own cancellation

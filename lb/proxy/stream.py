@@ -1,6 +1,7 @@
 """Whole frames off the wire, watched as they go by: one answer as a stream."""
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
 
 from attrs import define, field
@@ -53,6 +54,10 @@ class Stream:
         """The whole frames there are with ``chunk``, watched; up to and with the terminal one."""
         run = self._cutter.feed(chunk)
         return self.tap.look(run) if run else b""
+
+    def finder(self) -> Callable[[bytes], object] | None:
+        """As the tap's, between two frames."""
+        return self.tap.finder() if self._cutter.empty() else None
 
     def last_words(self) -> bytes:
         """The body is over without a terminal frame: perhaps the last one lacks its blank line.

@@ -128,7 +128,7 @@ async def test_a_connection_that_is_cut_takes_nobody_else_along(connect: Connect
     for line in (cut, lost, well):
         line.ours.write_soon(b"a")
     cut.ours.abort()
-    lost.ours._transport.abort()  # by the other end, say
+    lost.ours.innermost.abort()  # by the other end, say
     await turn()
     assert (await cut.end(), await lost.end(), well.come()) == (b"", b"", b"a")
 
@@ -136,7 +136,7 @@ async def test_a_connection_that_is_cut_takes_nobody_else_along(connect: Connect
 async def test_a_write_that_fails_takes_nobody_else_along(connect: Connect) -> None:
     bad, well = await connect(), await connect()
     bad.ours.write_soon(b"a")
-    bad.ours._transport.write_eof()  # what is written now is an error
+    bad.ours.innermost.write_eof()  # what is written now is an error
     well.ours.write_soon(b"a")
     await turn()
     assert (await bad.end(), well.come()) == (b"", b"a")

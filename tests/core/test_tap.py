@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lb.core.decoded import usage_of
 from lb.core.ledger import Usage
 from lb.core.response_events import Identity, ToolCall, answer_events
-from lb.core.tap import CIPHER_PREFIX, HELD, TERMINAL, Garbage, Phase, Tap, usage_of
+from lb.core.tap import CIPHER_PREFIX, HELD, TERMINAL, Garbage, Phase, Tap
 
 USAGE = {
     "input_tokens": 100,

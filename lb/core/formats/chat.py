@@ -10,11 +10,11 @@ import msgspec
 from attrs import frozen
 
 from lb.core.body import Body
+from lb.core.decoded import Whole
 from lb.core.formats.chat_request import NATIVE_HERE, STEPS, stops_of, wants_usage
 from lb.core.formats.chat_stream import ChatStream
 from lb.core.formats.chat_whole import completion
 from lb.core.formats.responses import Collector
-from lb.core.tap import Whole
 
 
 @frozen

@@ -5,8 +5,8 @@ from attrs import define, field, frozen
 from msgspec import Raw, Struct
 
 from lb.core.body import Body
+from lb.core.decoded import Whole, wholes
 from lb.core.errors import Blame, Problem
-from lb.core.tap import Whole, wholes
 
 ITEM_DONE = "response.output_item.done"
 TERMINAL = frozenset({"response.completed", "response.incomplete", "response.failed"})

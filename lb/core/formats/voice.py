@@ -3,8 +3,8 @@
 from typing import Protocol
 
 from lb.core.body import Body
+from lb.core.decoded import Whole
 from lb.core.errors import Problem
-from lb.core.tap import Whole
 
 
 class Collector(Protocol):

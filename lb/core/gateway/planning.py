@@ -12,11 +12,11 @@ from attrs import define, frozen
 
 from lb.core import sse
 from lb.core.body import Body
+from lb.core.decoded import Whole
 from lb.core.errors import Problem, bad_request
 from lb.core.formats.voice import Encoder, Voice
 from lb.core.gateway.turns import questions_of
 from lb.core.gateway.wish import Wish
-from lb.core.tap import Whole
 
 MARK: Final = ":planning:"
 DEFAULT_SCORE: Final = 0.6  # LLM Router's own example

@@ -10,10 +10,10 @@ import msgspec
 from attrs import define, field
 
 from lb.core import sse
+from lb.core.decoded import Whole
 from lb.core.errors import Problem
 from lb.core.formats.voice import Encoder, Voice
 from lb.core.gateway.redact import Vault, shown
-from lb.core.tap import Whole
 
 Json = dict[str, Any]
 Place = tuple[str, ...]
