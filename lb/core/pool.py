@@ -204,6 +204,12 @@ class Pool:
         if slot.probe_until:
             self.standings = None
         slot.give_back()
+        self._best.changed(slot)
+
+    def changed(self, slot: Slot) -> None:
+        """``slot`` was put back as it once stood."""
+        self.standings = None
+        self._best.changed(slot)
 
     def reached(self, slot: Slot) -> None:
         """The host behind an account has answered."""
@@ -230,9 +236,12 @@ class Pool:
         self.standings = None
         if isinstance(event, Throttled) and slot.health.streak > before.streak:
             slot.slow_down()  # once an incident, however many requests saw it
-        if isinstance(event, Measured) and restores(slot, event):
-            slot.health = step(slot.health, Restored(event.account, event.at, "its quota is back"))
-            return True
+        if isinstance(event, Measured):
+            self._best.changed(slot)
+            if restores(slot, event):
+                back = Restored(event.account, event.at, "its quota is back")
+                slot.health = step(slot.health, back)
+                return True
         return changed or isinstance(event, (Blocked, Restored))
 
 

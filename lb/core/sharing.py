@@ -64,6 +64,7 @@ class SharedPool(Pool):
                 number = sum(told.get(account, 0) for told in self._elsewhere.values())
                 slot.in_flight = max(0, slot.in_flight + number - slot.elsewhere)
                 slot.elsewhere = number
+                self._best.changed(slot)
 
 
 @define

@@ -102,9 +102,9 @@ class Memory:
     def recall(self, accounts: Iterable[str]) -> None:
         """Put ``accounts`` back as they stood, saved first, then what the journal knows beyond."""
         now, wanted = self.clock.now(), set(accounts)
-        self.pool.standings = None
         for account in wanted & self._saved.keys():
             restore(self.pool.slots[account], self._saved[account], now)
+            self.pool.changed(self.pool.slots[account])
         for entry in self._known:
             account = str(entry.get("account"))
             saved_at = self._saved.get(account, {}).get("saved_at", 0.0)

@@ -1,13 +1,11 @@
 """The strategies that follow one rule each."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from random import Random
 
 from lb.core.account import Ask
 from lb.core.slot import Slot
-
-Order = Callable[[Slot], tuple[float, ...]]
-"""Whose is smallest is chosen."""
+from lb.core.strategies.ranks import Order
 
 
 def by_load(now: float) -> Order:

@@ -11,14 +11,14 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import accumulate, islice
 from operator import attrgetter
 from random import Random
-from typing import Any
 
-from attrs import define
+from attrs import define, field
 
 from lb.core.account import Ask
 from lb.core.slot import Slot
 from lb.core.strategies import plain
 from lb.core.strategies.balanced import balanced, drawn
+from lb.core.strategies.ranks import Order, Ranks
 
 MOST_ASKED = 32  # slots, before all are judged after all
 
@@ -32,12 +32,24 @@ class Group:
     slots: Sequence[Slot]
     turns: OrderedDict[str, Slot]
     weights: list[float]  # added up, as a lot is drawn
+    _ranks: dict[Callable[[float], Order], Ranks] = field(factory=dict)
 
     @classmethod
     def of(cls, slots: Sequence[Slot]) -> "Group":
         """A group of ``slots`` in the order of the config."""
         turns = OrderedDict((slot.id, slot) for slot in sorted(slots, key=attrgetter("picked")))
         return cls(slots, turns, list(accumulate(slot.account.weight for slot in slots)))
+
+    def ranks(self, order: Callable[[float], Order]) -> Ranks:
+        """The slots in ``order``, kept from now on."""
+        if order not in self._ranks:
+            self._ranks[order] = Ranks(self.slots, order)
+        return self._ranks[order]
+
+    def changed(self, slot: Slot) -> None:
+        """It may be better than it was."""
+        for ranks in self._ranks.values():
+            ranks.changed(slot)
 
     def picked(self, slot: Slot) -> None:
         """It is the last whose turn it will be."""
@@ -79,29 +91,21 @@ def _by_rank(group: Group, ask: Ask, now: float, rng: Random, ready: Ready) -> S
     return _first(group.slots, ready)
 
 
-def _idle(group: Group, ask: Ask, now: float, rng: Random, ready: Ready) -> Slot | None:
-    """An idle one is the least loaded, whatever its weight."""
-    found = _first((slot for slot in group.turns.values() if not slot.in_flight), ready)
-    return found or _ordered(plain.by_load)(group, ask, now, rng, ready)
-
-
-def _ordered(order: Callable[[float], Callable[[Slot], Any]]) -> Quick:
+def _ranked(order: Callable[[float], Order]) -> Quick:
     def quick(group: Group, ask: Ask, now: float, rng: Random, ready: Ready) -> Slot | None:
         del ask, rng
-        key = order(now)
-        best = min(group.slots, key=key)
-        return best if ready(best) else _first(sorted(group.slots, key=key), ready)
+        return group.ranks(order).first(ready, now, MOST_ASKED)
 
     return quick
 
 
 QUICK: dict[Callable[..., Slot], Quick] = {
     balanced: _of_two,
-    plain.least_loaded: _idle,
+    plain.least_loaded: _ranked(plain.by_load),
     plain.round_robin: _by_turns,
     plain.weighted: _by_lot,
     plain.fill_first: _by_rank,
-    plain.headroom: _ordered(plain.by_headroom),
-    plain.reset_first: _ordered(plain.by_reset),
+    plain.headroom: _ranked(plain.by_headroom),
+    plain.reset_first: _ranked(plain.by_reset),
 }
 """Strategy -> its quick way."""
