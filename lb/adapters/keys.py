@@ -25,8 +25,11 @@ class KeyStore(Protocol):
         """All of them."""
         ...
 
-    async def put(self, record: Record) -> None:
-        """Write one, new or not."""
+    async def put(self, record: Record) -> bool:
+        """Write one in place of the one it was made of, if that is still there.
+
+        A record with ``changed_at`` 0 is a new one; False when another process was faster.
+        """
         ...
 
     async def delete(self, name: str) -> None:

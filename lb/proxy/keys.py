@@ -31,6 +31,8 @@ SPAN: Final = re.compile(r"(\d{1,5})([smhdw])")
 UNITS_S: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 GRACE_S: Final = 86400.0
 """How long the old key opens after a rotation, where nobody says."""
+MOST_TRIES: Final = 8
+"""So often a change is made again that another process's change got in the way of."""
 
 
 def _nothing() -> None:
@@ -133,31 +135,32 @@ class Keys:
         record = Record(name, b"", "", plan, told, created_at=self.now())
         async with self._one_at_a_time:
             await self.follow()
-            if name in self.ring.by_name or name in self.records:
-                raise _conflict(f"There is a key named '{name}' already.")
-            await self._write(with_key(record, key))
-        return self.records[name], key
+            free = name not in self.ring.by_name and name not in self.records
+            made = await self._write(with_key(record, key)) if free else None
+        if made is None:
+            raise _conflict(f"There is a key named '{name}' already.")
+        return made, key
 
     async def rotate(self, name: str, grace_s: float = GRACE_S) -> tuple[Record, Secret]:
         """A new key for a name; the old one opens for ``grace_s`` more. Raises: Problem."""
         key, until = mint(), self.now() + max(0.0, grace_s)
-        async with self._one_at_a_time:
-            await self._write(rotated(await self._own(name), key, until))
-        return self.records[name], key
+        return await self._turn(name, lambda record: rotated(record, key, until)), key
 
     async def change(self, name: str, changes: Mapping[str, Any]) -> Record:
         """Set ``plan``, ``disabled``, or ``limits`` (merged; None takes one away).
 
         Raises: Problem (400, 404, 409).
         """
-        async with self._one_at_a_time:
-            record = await self._own(name)
-            limits = {**record.limits, **dated(changes.get("limits", {}), self.now())}
+        said = dated(changes.get("limits", {}), self.now())
+
+        def changed(record: Record) -> Record:
+            limits = {**record.limits, **said}
             limits = {each: value for each, value in limits.items() if value is not None}
             plan = changes.get("plan", record.plan) or ""
             disabled = changes.get("disabled", record.disabled)
-            await self._write(evolve(record, plan=plan, disabled=disabled, limits=limits))
-        return self.records[name]
+            return evolve(record, plan=plan, disabled=disabled, limits=limits)
+
+        return await self._turn(name, changed)
 
     async def delete(self, name: str) -> None:
         """End a key for ever. Raises: Problem (404, 409)."""
@@ -165,6 +168,14 @@ class Keys:
             await self._own(name)
             await self.store.delete(name)
             await self._written()
+
+    async def _turn(self, name: str, into: Callable[[Record], Record]) -> Record:
+        """Turn a record into another one, as it is when it is written, whoever else writes."""
+        async with self._one_at_a_time:
+            for _ in range(MOST_TRIES):
+                if (written := await self._write(into(await self._own(name)))) is not None:
+                    return written
+        raise _conflict(f"The key '{name}' was being changed all the while; try again.")
 
     async def _own(self, name: str) -> Record:
         """The store's record of a name. Raises: Problem (404, 409)."""
@@ -175,7 +186,8 @@ class Keys:
             raise no_such_key(name)
         return self.records[name]
 
-    async def _write(self, record: Record) -> None:
+    async def _write(self, record: Record) -> Record | None:
+        """The record as it stands now; None, and nothing done, if another process was faster."""
         if record.plan and record.plan not in self.config.plans:
             known = ", ".join(sorted(self.config.plans)) or "none is configured"
             raise _mistake(f"There is no plan '{record.plan[:64]}': {known}", "plan")
@@ -183,8 +195,10 @@ class Keys:
             stored(record.limits, self.config)
         except ConfigError as error:
             raise _mistake(str(error).replace("\n", "; "), error.mistakes[0].path) from None
-        await self.store.put(record)
+        if not await self.store.put(record):
+            return None
         await self._written()
+        return self.records.get(record.name, record)
 
     async def _written(self) -> None:
         await self.follow()

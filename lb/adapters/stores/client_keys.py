@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 from attrs import frozen
-from sqlalchemy import Connection, delete, func, select
+from sqlalchemy import Connection, delete, func, select, update
 
 from lb.adapters.stores import Store
 from lb.adapters.stores.tables import client_keys, insert
@@ -27,9 +27,12 @@ class ClientKeys:
         """Every key, by name."""
         return await self.store.run(_load)
 
-    async def put(self, record: Record) -> None:
-        """Write one in place of what had its name."""
-        await self.store.run(lambda connection: _put(connection, record))
+    async def put(self, record: Record) -> bool:
+        """Write one in place of the one it was made of, or as a new one if it was made of none.
+
+        False, and nothing written, when another process was faster.
+        """
+        return await self.store.run(lambda connection: _put(connection, record))
 
     async def delete(self, name: str) -> None:
         """Forget one."""
@@ -47,7 +50,8 @@ def _load(connection: Connection) -> list[Record]:
     return [_record(row) for row in rows.mappings()]
 
 
-def _put(connection: Connection, record: Record) -> None:
+def _put(connection: Connection, record: Record) -> bool:
+    """``changed_at`` says which one it was made of; it grows even where clocks differ."""
     row = {
         "name": record.name,
         "digest": record.digest,
@@ -59,11 +63,15 @@ def _put(connection: Connection, record: Record) -> None:
         "old_digest": record.old_digest or None,
         "old_prefix": record.old_prefix,
         "old_until": record.old_until or None,
-        "changed_at": time.time_ns(),
+        "changed_at": max(time.time_ns(), _revision(connection)[1] + 1),
     }
-    new = insert(connection, client_keys).values(row)
-    told = {name: new.excluded[name] for name in row if name != "name"}
-    connection.execute(new.on_conflict_do_update(index_elements=["name"], set_=told))
+    table = client_keys
+    new = insert(connection, table).values(row)
+    write: Any = new.on_conflict_do_nothing(index_elements=["name"])
+    if record.changed_at:
+        seen = (table.c.name == record.name) & (table.c.changed_at == record.changed_at)
+        write = update(table).where(seen).values(row)
+    return connection.execute(write.returning(table.c.name)).first() is not None
 
 
 def _delete(connection: Connection, name: str) -> None:
