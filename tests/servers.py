@@ -16,7 +16,7 @@ from attrs import define, field
 STARTS_WITHIN_S = 15.0
 
 
-_ports = count(20_000 + os.getpid() * 37 % 10_000)
+_ports = count(20_000 + os.getpid() * 499 % 10_000)
 
 
 def free_port() -> int:

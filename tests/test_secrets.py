@@ -17,13 +17,13 @@ from typing import Any
 
 import aiohttp
 import pytest
-from aiohttp.test_utils import unused_port
 
 from lb import config
 from lb.core.secret import Secret
 from tests.clients import Answer, asking, pool
 from tests.plays import End, plain, saying
 from tests.scripted import Upstream
+from tests.servers import free_port
 from tests.tenants import ask_as, call, key_of, keys
 
 PLANTED = {
@@ -84,7 +84,7 @@ class Run:
 
 @asynccontextmanager
 async def running(folder: Path, upstream: str) -> AsyncIterator[Run]:
-    port = unused_port()
+    port = free_port()
     path = _toml(folder, upstream, port)
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "lb", "serve", "--config", str(path)),
