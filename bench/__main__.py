@@ -2,6 +2,7 @@
 
 import argparse
 import platform
+import signal
 import sys
 import time
 from pathlib import Path
@@ -15,6 +16,8 @@ from bench.tables import Table
 
 def main(words: list[str]) -> int:
     """Measure and print; ``profile``, ``compare`` or ``count`` as the first word does that."""
+    for ends in (signal.SIGTERM, signal.SIGHUP):  # what was started is stopped then, too
+        signal.signal(ends, lambda number, _: sys.exit(128 + number))
     others = {"profile": hot.main, "compare": compare.main, "count": counted.main}
     if words and words[0] in others:
         return others[words[0]](words[1:])

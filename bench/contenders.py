@@ -76,11 +76,16 @@ def started(name: str, make: Maker, folder: Path, upstream: int, probe: bytes) -
             command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=out, stderr=out
         )
     contender = Contender(name, port, process, log=log)
-    while not _answers(port, probe):
-        if process.poll() is not None or time.monotonic() - began > START_S:
+    answered = False
+    try:
+        while not answered and process.poll() is None and time.monotonic() - began < START_S:
+            answered = _answers(port, probe)
+            time.sleep(0 if answered else 0.005)
+    finally:
+        if not answered:  # who has no more patience leaves nothing behind
             contender.stop()
-            raise AbsentError(f"{name} does not come up: {log.read_text()[-600:]}")
-        time.sleep(0.005)
+    if not answered:
+        raise AbsentError(f"{name} does not come up: {log.read_text()[-600:]}")
     contender.start_s = time.monotonic() - began
     contender.find_pids()
     return contender

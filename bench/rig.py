@@ -77,6 +77,7 @@ class Rig:
     tools: dict[str, list[str]] = field(factory=dict)
     upstream: Contender = field(init=False)
     standing: list[Contender] = field(factory=list)
+    _started: list[Contender] = field(factory=list)
     notes: list[str] = field(factory=list)
     _bodies: dict[bytes, Path] = field(factory=dict)
     _count: int = 0
@@ -105,7 +106,7 @@ class Rig:
         at: TracebackType | None,
     ) -> None:
         """Stop all of it."""
-        for contender in (*self.standing, self.upstream):
+        for contender in (*self._started, self.upstream):
             contender.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -114,7 +115,9 @@ class Rig:
         self._count += 1
         probe = bodies.small("bench-json", stream=False)
         folder = self.folder / f"{self._count}-{name}"
-        return started(name, make, folder, self.upstream.port, probe)
+        contender = started(name, make, folder, self.upstream.port, probe)
+        self._started.append(contender)
+        return contender
 
     @contextmanager
     def fresh(self, name: str, make: Maker) -> Iterator[Contender]:

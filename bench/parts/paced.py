@@ -16,7 +16,7 @@ def measure(rig: Rig) -> list[Table]:
     body = bodies.small(f"bench-{events}-{GAP_MS}", stream=True)
     everyone = [each for each in rig.all_standing() if each.name != "litellm"]
     found: dict[str, list[Reading]] = defaultdict(list)
-    for each in range(min(3, rig.rounds) if not rig.quick else 1):
+    for each in range(min(7, rig.rounds) if not rig.quick else 1):
         for number in range(len(everyone)):
             contender = everyone[(number + each) % len(everyone)]
             words = ("-c", STREAMS, "-n", STREAMS, "-t", "-e", events)
