@@ -19,6 +19,7 @@ from typing import Self
 from attrs import Factory, define, field
 
 from tests.plays import Asked, End, Pause, Play, Step, healthy, models
+from tests.servers import refusing
 
 LONGEST_HANG_S = 30.0
 
@@ -35,6 +36,7 @@ class Upstream:
     slams: bool = False  # resets each connection as it is made
     connections: int = 0
     _server: asyncio.Server | None = None
+    _refusing: socket.socket | None = None
     _tasks: set[asyncio.Task[None]] = field(factory=set)
     _numbers: Iterable[int] = Factory(count)
 
@@ -51,12 +53,16 @@ class Upstream:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._refusing is not None:
+            self._refusing.close()
 
     async def refuse(self) -> None:
         """From now on connections are refused; those that are open go on."""
         if self._server is not None:
+            port = self._server.sockets[0].getsockname()[1]
             self._server.close()
             self._server = None
+            self._refusing = refusing(port)
 
     def queue(self, account: str, *plays: Play) -> None:
         """Let the next requests of ``account`` be answered by ``plays``, one each."""

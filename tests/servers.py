@@ -32,6 +32,14 @@ def free_port() -> int:
     raise RuntimeError(message)
 
 
+def refusing(port: int) -> socket.socket:
+    """Nobody listens on ``port``, and nobody else is given it, until what comes back is closed."""
+    held = socket.socket()
+    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # what was accepted may be open yet
+    held.bind(("127.0.0.1", port))
+    return held
+
+
 @define(eq=False)
 class Killable:
     """``lb serve`` with this configuration, its data in ``folder``; same port in every life.

@@ -6,6 +6,7 @@ error frame with its status, and a cut is a cut.
 
 import asyncio
 import json
+import socket
 from collections.abc import Iterable
 from itertools import count
 from typing import Any, Self
@@ -16,6 +17,7 @@ from attrs import define, field
 from lb.core import sse
 from tests.plays import Asked, End, Pause, Play, healthy, models
 from tests.scripted import LONGEST_HANG_S
+from tests.servers import refusing
 
 
 @define(eq=False)
@@ -31,6 +33,7 @@ class Speaker:
     url: str = ""
     _runner: web.AppRunner | None = None
     _site: web.TCPSite | None = None
+    _refusing: socket.socket | None = None
     _numbers: Iterable[int] = field(factory=count)
 
     async def __aenter__(self) -> Self:
@@ -48,11 +51,15 @@ class Speaker:
     async def __aexit__(self, *_: object) -> None:
         if self._runner is not None:
             await self._runner.cleanup()
+        if self._refusing is not None:
+            self._refusing.close()
 
     async def refuse(self) -> None:
         """From now on connections are refused."""
-        if self._site is not None:
+        if self._site is not None and self._runner is not None:
+            port = self._runner.addresses[0][1]
             await self._site.stop()
+            self._refusing = refusing(port)
 
     def queue(self, account: str, *plays: Play) -> None:
         """Let the next turns of ``account`` be answered by ``plays``, one each."""
