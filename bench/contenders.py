@@ -73,7 +73,7 @@ def started(name: str, make: Maker, folder: Path, upstream: int, probe: bytes) -
     began = time.monotonic()
     with log.open("wb") as out, processes.on(processes.PROXY_CORES):
         process = subprocess.Popen(  # noqa: S603  # our own commands
-            command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=out, stderr=out
+            command, cwd=ROOT, env=_usual(), stdin=subprocess.DEVNULL, stdout=out, stderr=out
         )
     contender = Contender(name, port, process, log=log)
     answered = False
@@ -89,6 +89,12 @@ def started(name: str, make: Maker, folder: Path, upstream: int, probe: bytes) -
     contender.start_s = time.monotonic() - began
     contender.find_pids()
     return contender
+
+
+def _usual() -> dict[str, str]:
+    """The environment; Python may keep what it compiled, as it does of what pip installs."""
+    unusual = "PYTHONDONTWRITEBYTECODE"  # a checkout would be compiled at each of its starts
+    return {name: value for name, value in os.environ.items() if name != unusual}
 
 
 def _free_port() -> int:
