@@ -169,6 +169,7 @@ def _serve(load: "Callable[[], Config]", *, asked_for: bool = False) -> None:
     lean.without_rich()
     from lb import app_serve
 
+    app_serve.collect_seldom()
     told = loaded(load)
     for line in words.start(told, asked_for=asked_for, keyed=has_keys(told)):
         click.echo(line)
