@@ -44,7 +44,7 @@ def main(words: list[str]) -> int:
 
 def _arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("python -m bench", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="all of it in under two minutes")
+    parser.add_argument("--quick", action="store_true", help="all of it in two or three minutes")
     parser.add_argument("--only", action="append", choices=PARTS, help="just this; may be repeated")
     parser.add_argument("--peers", action="append", choices=["litellm"], default=[])
     parser.add_argument("--rounds", type=int, default=0, help="default 11, or 2 with --quick")
