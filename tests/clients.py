@@ -15,6 +15,8 @@ QUICK = "{ connect_s = 1, head_s = 0.5, idle_s = 0.5, answer_s = 0.7 }"
 PATIENT = "{ connect_s = 2, head_s = 10, idle_s = 10, answer_s = 20 }"
 """For all that does not hang: a busy machine is no fault."""
 CLIENT_TIMEOUT_S = 20.0
+WITHIN_S = 10.0
+"""What happens at once has happened by then, however busy the machine."""
 
 
 @frozen
@@ -70,7 +72,7 @@ def client() -> aiohttp.ClientSession:
     return aiohttp.ClientSession(timeout=timeout, connector=connector, read_bufsize=2**22)
 
 
-async def until(holds: Callable[[], object], seconds: float = 2.0) -> None:
+async def until(holds: Callable[[], object], seconds: float = WITHIN_S) -> None:
     """Wait until ``holds()``, at most ``seconds``."""
     for _ in range(round(seconds / 0.01)):
         if holds():

@@ -117,7 +117,7 @@ class Kin:
     async def kill(self, pid: int) -> None:
         """End one process, and wait until it is gone."""
         os.kill(pid, signal.SIGKILL)
-        await until(lambda: not alive(pid), 5)
+        await until(lambda: not alive(pid))
 
 
 def alive(pid: int) -> bool:
@@ -144,4 +144,4 @@ async def kin(path: Path) -> AsyncIterator[Kin]:
             if server.process.returncode is None:
                 server.process.kill()
                 await server.process.wait()
-            await until(lambda: not any(map(alive, pids)), 5)
+            await until(lambda: not any(map(alive, pids)))

@@ -13,7 +13,7 @@ from lb.adapters import logins
 from lb.adapters.watch_files import FilesWatch
 from lb.config import Config, ConfigError
 from lb.web.admin.shown import status_of
-from tests.clients import until
+from tests.clients import WITHIN_S, until
 from tests.logins import CANARY, document, save, serving
 
 PLUS = '[[accounts]]\nid = "plus"\nkind = "chatgpt"\n'
@@ -220,7 +220,7 @@ async def test_a_renewed_token_is_no_new_configuration(home: Path, folder: Path)
         task = asyncio.create_task(watch.run())
         with capture_logs() as logged:
             logins.save(folder / "a.json", document())
-            await asyncio.wait_for(seen.wait(), 2)
+            await asyncio.wait_for(seen.wait(), WITHIN_S)
             server.reload()
         task.cancel()
         assert server.gateway.config is before

@@ -9,7 +9,7 @@ import aiohttp
 import pytest
 
 from lb.core.events import Blocked, Exhausted, Throttled
-from tests.clients import MODEL, account_states, ask, asking, get, pool, until
+from tests.clients import MODEL, WITHIN_S, account_states, ask, asking, get, pool, until
 from tests.conftest import Proxy
 from tests.faulty_plays import error
 from tests.scripted import Upstream
@@ -161,7 +161,7 @@ async def test_the_live_feed_tells_what_happens_as_it_happens(
     ):
         assert response.content_type == "text/event-stream"
         await act(server.url, "a", "pause")
-        async with asyncio.timeout(3):
+        async with asyncio.timeout(WITHIN_S):
             raw = b""
             while b"\r\n\r\n" not in raw and b"\n\n" not in raw:
                 raw += await response.content.readany()

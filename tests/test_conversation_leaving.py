@@ -8,7 +8,7 @@ import aiohttp
 import pytest
 from aiohttp import WSMsgType
 
-from tests.clients import pool, until
+from tests.clients import WITHIN_S, pool, until
 from tests.conftest import Proxy, Served
 from tests.hearing import Listener, asking, conversing, frame_of, message, over_sockets
 from tests.plays import SSE, End, Play, chunk, frames, head, saying
@@ -57,7 +57,7 @@ async def test_a_client_that_vanishes_cancels_the_upstream_at_once(
             await link.send_str(frame_of(**asking()))
             await until(lambda: one.seen)
             if when == "after content":
-                await link.receive_str(timeout=2.0)
+                await link.receive_str(timeout=WITHIN_S)
             left_at = loop.time()
             if how == "cut":
                 _cut(link)
@@ -111,14 +111,14 @@ async def test_draining_closes_idle_sockets_at_once_and_busy_ones_after_their_tu
     server: Any = await proxy(pool({"only": upstream.url}))
     async with conversing(server.url) as idle, conversing(server.url) as busy:
         await busy.send_str(frame_of(**asking()))
-        await busy.receive_str(timeout=2.0)
+        await busy.receive_str(timeout=WITHIN_S)
         draining = asyncio.create_task(server.drain())
-        assert (await idle.receive(timeout=1.0)).type is WSMsgType.CLOSE
+        assert (await idle.receive(timeout=WITHIN_S)).type is WSMsgType.CLOSE
         assert idle.close_code == 1012
         assert (await heard(busy)).events[-1]["type"] == "response.completed"
-        assert (await busy.receive(timeout=1.0)).type is WSMsgType.CLOSE
+        assert (await busy.receive(timeout=WITHIN_S)).type is WSMsgType.CLOSE
         assert busy.close_code == 1012
-        await asyncio.wait_for(draining, 2.0)
+        await asyncio.wait_for(draining, WITHIN_S)
 
 
 async def test_a_turn_longer_than_the_drain_ends_in_a_frame_and_1012(
@@ -128,14 +128,14 @@ async def test_a_turn_longer_than_the_drain_ends_in_a_frame_and_1012(
     server: Any = await proxy(pool({"only": upstream.url}, extra="drain_s = 0.1"))
     async with conversing(server.url) as link:
         await link.send_str(frame_of(**asking()))
-        await link.receive_str(timeout=2.0)
+        await link.receive_str(timeout=WITHIN_S)
         draining = asyncio.create_task(server.drain())
         told = await heard(link)
         assert told.events[-1]["type"] == "response.failed"
         assert told.error["code"] == "server_shutdown"
-        assert (await link.receive(timeout=1.0)).type is WSMsgType.CLOSE
+        assert (await link.receive(timeout=WITHIN_S)).type is WSMsgType.CLOSE
         assert link.close_code == 1012
-        await asyncio.wait_for(draining, 2.0)
+        await asyncio.wait_for(draining, WITHIN_S)
 
 
 async def test_the_turns_of_a_socket_stay_on_one_account(proxy: Proxy) -> None:
@@ -185,4 +185,4 @@ async def test_an_early_frame_of_one_client_does_not_hold_up_another(
     async with conversing(server.url) as slow, conversing(server.url) as quick:
         await slow.send_str(frame_of(**asking()))
         await until(lambda: upstream.seen)
-        assert (await asyncio.wait_for(say(quick, asking()), 1.0)).status == 200
+        assert (await asyncio.wait_for(say(quick, asking()), WITHIN_S)).status == 200

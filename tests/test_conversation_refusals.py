@@ -13,7 +13,7 @@ from attrs import define
 
 from tests import faulty_plays
 from tests.adapters.issuing import HOUR, jwt, save
-from tests.clients import QUICK, account_states, pool
+from tests.clients import QUICK, WITHIN_S, account_states, pool
 from tests.conftest import Proxy
 from tests.hearing import Listener, asking, by_turns, conversing, message, over_sockets
 from tests.issuing import LiveIssuer, issuing
@@ -246,7 +246,7 @@ async def test_every_error_frame_has_a_status(proxy: Proxy, upstream: Upstream) 
         upstream.plays["only"] = play
         async with conversing(server.url) as link:
             await link.send_str(json.dumps({"type": "response.create", **asking()}))
-            frame = json.loads((await link.receive(timeout=5.0)).data)
+            frame = json.loads((await link.receive(timeout=WITHIN_S)).data)
         assert frame["type"] == "error"
         assert isinstance(frame["status"], int)
         assert isinstance(frame["error"], dict), frame

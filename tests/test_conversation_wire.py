@@ -8,7 +8,7 @@ import aiohttp
 import pytest
 from aiohttp import WSMsgType
 
-from tests.clients import pool
+from tests.clients import WITHIN_S, pool
 from tests.conftest import Proxy
 from tests.hearing import Listener, asking, conversing, frame_of, message, over_sockets
 from tests.plays import SSE, Asked, End, Pause, Step, chunk, frames, head, saying
@@ -41,7 +41,7 @@ async def test_a_silent_upstream_is_bridged_with_keepalives(
             await link.send_str(frame_of(**asking()))
             kinds: list[str] = []
             while not kinds or kinds[-1] != "response.completed":
-                kinds.append(json.loads(await link.receive_str(timeout=5.0))["type"])
+                kinds.append(json.loads(await link.receive_str(timeout=WITHIN_S))["type"])
     begun = kinds.index("response.created")
     assert kinds[:begun].count("keepalive") >= 2
     assert kinds[begun:].count("keepalive") >= 2
@@ -54,11 +54,11 @@ async def test_a_ping_is_answered_between_turns_and_within_one(
     server = await proxy(pool({"only": upstream.url}))
     async with conversing(server.url, autoping=False) as link:
         await link.ping(b"between")
-        assert (await link.receive(timeout=2.0))[:2] == (WSMsgType.PONG, b"between")
+        assert (await link.receive(timeout=WITHIN_S))[:2] == (WSMsgType.PONG, b"between")
         await link.send_str(frame_of(**asking()))
-        await link.receive_str(timeout=2.0)
+        await link.receive_str(timeout=WITHIN_S)
         await link.ping(b"within")
-        while (got := await link.receive(timeout=2.0)).type is WSMsgType.TEXT:
+        while (got := await link.receive(timeout=WITHIN_S)).type is WSMsgType.TEXT:
             assert "response.completed" not in got.data[:40]
         assert (got.type, got.data) == (WSMsgType.PONG, b"within")
 
@@ -93,7 +93,7 @@ async def test_a_frame_beyond_the_limit_ends_the_socket_with_1009(
         await link.send_str(frame_of(**asking("x" * (MIB - empty - 1))))
         assert (await heard(link)).status == 200
         await link.send_str(frame_of(**asking("x" * (MIB - empty + 1))))
-        end = await link.receive(timeout=5.0)
+        end = await link.receive(timeout=WITHIN_S)
         assert end.type in (WSMsgType.CLOSE, WSMsgType.CLOSED)
         assert link.close_code == 1009
     assert len(upstream.seen) == 1

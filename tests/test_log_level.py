@@ -82,9 +82,9 @@ async def test_strangers_change_nothing(upstream: Upstream, proxy: Proxy) -> Non
 async def test_sigusr1_turns_debug_on_and_off(upstream: Upstream, tmp_path: Path) -> None:
     async with serving(configured(tmp_path, {"a": upstream.url})) as server:
         server.signal(signal.SIGUSR1)
-        await until(lambda: server.logged("log_level"), 5.0)
+        await until(lambda: server.logged("log_level"))
         server.signal(signal.SIGUSR1)
-        await until(lambda: len(server.logged("log_level")) == 2, 5.0)
+        await until(lambda: len(server.logged("log_level")) == 2)
         assert [line["now"] for line in server.logged("log_level")] == ["debug", "info"]
 
 

@@ -46,7 +46,7 @@ async def test_an_account_that_needs_login_says_so_once_and_comes_back_with_one(
         with capture_logs() as logged:
             async with serving(written(home, issuer)) as server:
                 slot = server.gateway.pool.slots["plus"]
-                await until(lambda: slot.health.state is State.REFUSED, 4)
+                await until(lambda: slot.health.state is State.REFUSED)
                 told = status_of(server.gateway)["accounts"][0]["reason"]
                 assert "needs login: run lb login plus" in told
                 for chore in range(3):
@@ -79,7 +79,7 @@ async def test_a_login_made_while_lb_was_down_counts(home: Path, folder: Path) -
         told = written(home, issuer)
         async with serving(told) as server:
             slot = server.gateway.pool.slots["plus"]
-            await until(lambda: slot.health.state is State.REFUSED, 4)
+            await until(lambda: slot.health.state is State.REFUSED)
         async with app.running(config.load(told.path), port=0) as server:
             assert server.gateway.pool.slots["plus"].health.state is State.REFUSED
         save(folder / "plus.json")

@@ -97,7 +97,7 @@ async def test_an_account_is_out_while_its_key_is_away_and_the_others_go_on(home
     save(folder / "bob.json", "bob")
     async with serving(config.load(home / "accounts.toml")) as server:
         slots = server.gateway.pool.slots
-        await until(lambda: slots["ann"].health.state is State.REFUSED, 4)
+        await until(lambda: slots["ann"].health.state is State.REFUSED)
         assert "needs its key" in slots["ann"].health.reason
         assert CANARY not in slots["ann"].health.reason
         assert slots["bob"].health.state is State.READY
@@ -105,5 +105,5 @@ async def test_an_account_is_out_while_its_key_is_away_and_the_others_go_on(home
     (home / "data/secret.key").chmod(0o600)
     async with serving(config.load(home / "accounts.toml")) as server:
         ann = server.gateway.pool.slots["ann"]
-        await until(lambda: ann.health.state is State.READY, 4)
+        await until(lambda: ann.health.state is State.READY)
     assert MARK in (folder / "ann.json").read_text()

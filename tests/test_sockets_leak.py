@@ -45,9 +45,9 @@ async def test_clients_that_leave_take_everything_along(
         await _round(server.url, listener, 3, how)
         tasks, descriptors = await _baseline(server)
         await _round(server.url, listener, count, how)
-        await until(lambda: _at_rest(server), 5.0)
-        await until(lambda: len(asyncio.all_tasks()) <= tasks, 5.0)
-        await until(lambda: _descriptors() <= descriptors, 5.0)
+        await until(lambda: _at_rest(server))
+        await until(lambda: len(asyncio.all_tasks()) <= tasks)
+        await until(lambda: _descriptors() <= descriptors)
         assert len(listener.left_at) == count + 3
 
 
@@ -72,7 +72,7 @@ async def _round(url: str, listener: Listener, count: int, how: str) -> None:
         )
         for link in links:
             await link.send_str(frame_of(**asking()))
-        await until(lambda: len(listener.seen) == seen + count, 10.0)
+        await until(lambda: len(listener.seen) == seen + count)
         for link in links:
             if how == "cut":
                 _cut(link)

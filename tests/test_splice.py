@@ -15,7 +15,7 @@ from attrs import define
 from lb.core.ledger import Settled
 from lb.core.response_events import Identity, answer_events, frame
 from lb.proxy.splice import Splice
-from tests.clients import PATIENT, asking, events_of, pool, until
+from tests.clients import PATIENT, WITHIN_S, asking, events_of, pool, until
 from tests.conftest import Proxy, Served
 from tests.plays import CREATED_AT, LAST_CHUNK, SSE, chunk, head
 from tests.wire import post
@@ -25,7 +25,6 @@ FRAMES = [frame(e) for e in answer_events(TEXT, {"model": "gpt-5.5"}, Identity("
 BEGUN = 5  # frames, of which the last is the first delta
 DELTAS = [each for each in FRAMES[BEGUN:] if b".delta" in each]
 ENDING = FRAMES[BEGUN + len(DELTAS) :]
-WITHIN_S = 5.0
 
 
 @define(eq=False)

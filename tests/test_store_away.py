@@ -11,7 +11,7 @@ import pytest
 from lb.adapters.stores import StoreAway
 from lb.core.ledger import Admitted, Settled, Tokens
 from lb.core.reports import Query
-from tests.clients import ask, asking, get, pool
+from tests.clients import WITHIN_S, ask, asking, get, pool
 from tests.conftest import Proxy
 from tests.databases import rows_in
 from tests.scripted import Upstream
@@ -121,7 +121,7 @@ async def test_a_slow_store_keeps_nobody_waiting(upstream: Upstream, proxy: Prox
         return await run(work)
 
     memory.store.run = slow
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(WITHIN_S):
         for _ in range(5):
             assert (await ask(server.url, asking())).status == 200
     gate.set()

@@ -96,19 +96,19 @@ async def test_top_shows_pool_and_requests_until_a_key_ends_it(
 ) -> None:
     server = await proxy(pool({"team-a": upstream.url}))
     with terminal("top", "--url", server.url, home=tmp_path) as top:
-        await until(lambda: top.shows("team-a"), 10.0)
+        await until(lambda: top.shows("team-a"))
         upstream.plays["team-a"] = saying("hi")
         await ask(server.url, asking())
-        await until(lambda: top.shows("completed"), 5.0)
+        await until(lambda: top.shows("completed"))
         top.leave(key)
-        await until(top.ended, 5.0)
+        await until(top.ended)
         assert top.process.returncode == 0
         assert "Traceback" not in top.screen
 
 
 async def test_top_without_a_server_says_what_to_do(tmp_path: Path) -> None:
     with terminal("top", "--url", "http://127.0.0.1:1", home=tmp_path) as top:
-        await until(top.ended, 10.0)
+        await until(top.ended)
         assert top.process.returncode == 1
         assert "lb serve" in top.screen
 
@@ -132,7 +132,7 @@ async def test_a_feed_that_breaks_off_is_told_and_asked_for_anew() -> None:
     await until(lambda: feed.trouble)
     assert feed.status["pool"] == {"text": "all well"}
     assert feed.status["version"] == "9.8.7"
-    await until(lambda: len(asked) >= 3, 5.0)
+    await until(lambda: len(asked) >= 3)
     feed.take("paused", {"account": "team-b", "standing": {"id": "team-b", "state": "paused"}})
     assert feed.status["accounts"][1]["state"] == "paused"
 

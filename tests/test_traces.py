@@ -204,7 +204,7 @@ async def test_spans_leave_by_otlp_when_an_endpoint_is_configured(
     collector = f"http://127.0.0.1:{runner.addresses[0][1]}"
     server = await proxy(pool({"a": upstream.url}) + f'\n[otel]\nendpoint = "{collector}"\n')
     await asked(server.url)
-    await until(lambda: came, 5.0)
+    await until(lambda: came)
     await runner.cleanup()
     assert came[0][0] == "/v1/traces"
     assert b"lb.request" in b"".join(body for _, body in came)

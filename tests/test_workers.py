@@ -255,7 +255,7 @@ async def test_a_worker_that_starts_again_knows_what_its_siblings_know(
         first, second = await family.doors(Authorization=BEARER)
         answers = [await second.ask(asking()) for _ in range(3)]
         await family.kill(first.pid)
-        await until(lambda: family.server.logged("worker_started"), 10)
+        await until(lambda: family.server.logged("worker_started"))
         first, second = await family.doors(Authorization=BEARER)
         again = await first.ask(asking(previous_response_id=answers[0].body["id"]))
         assert again.status == 200

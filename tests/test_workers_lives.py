@@ -92,7 +92,7 @@ async def test_a_killed_worker_is_started_again_and_takes_nothing_of_the_others_
         lost, kept = await begun(doomed, upstream), await begun(other, upstream)
         await family.kill(doomed.pid)
         assert (await lost).broken
-        await until(lambda: family.server.logged("worker_started"), 10)
+        await until(lambda: family.server.logged("worker_started"))
         (told,) = family.server.logged("worker_ended")
         assert (told["worker"], told["signal"]) == (doomed.worker, "SIGKILL")
         go.set()
@@ -162,7 +162,7 @@ async def test_workers_do_not_outlive_their_supervisor(tmp_path: Path, upstream:
         stream = await begun(door, upstream)
         family.server.signal(signal.SIGKILL)
         assert (await stream).error["code"] == "server_shutdown"
-        await until(lambda: not any(map(alive, pids)), 10)
+        await until(lambda: not any(map(alive, pids)))
         await family.server.ended(1)
     async with kin(tmp_path / "accounts.toml") as family:
         assert len(await family.pids()) == 2
@@ -185,7 +185,7 @@ async def test_what_killed_workers_left_is_taken_over_by_however_many_come_after
         pids = await family.pids()
         for pid in (family.server.process.pid, *pids):
             os.kill(pid, signal.SIGKILL)
-        await until(lambda: not any(map(alive, pids)), 5)
+        await until(lambda: not any(map(alive, pids)))
         await family.server.ended(1)
         await asyncio.gather(*streams, return_exceptions=True)
     written(tmp_path, {"a": one.url, "b": other.url}, workers=workers)

@@ -14,7 +14,7 @@ from lb.core.secret import Secret
 from lb.core.windows import WEEK_S, Window
 from lb.web.admin.config import plain
 from lb.web.admin.live import MOST_ROWS_A_TICK
-from tests.clients import MODEL, account_states, ask, asking, get, pool
+from tests.clients import MODEL, WITHIN_S, account_states, ask, asking, get, pool
 from tests.conftest import Proxy
 from tests.faulty_plays import error
 from tests.scripted import Upstream
@@ -45,7 +45,7 @@ async def told_live(url: str) -> AsyncIterator[AsyncIterator[tuple[str, dict[str
 
 
 async def next_of(frames: AsyncIterator[tuple[str, dict[str, Any]]], wanted: str) -> dict[str, Any]:
-    async with asyncio.timeout(4):
+    async with asyncio.timeout(WITHIN_S):
         async for name, data in frames:
             if name == wanted:
                 return data

@@ -33,7 +33,7 @@ async def server(proxy: Proxy) -> AsyncIterator[Any]:
     served = await proxy(busy.toml())
     busy.shape(served.gateway, busy.XSS)
     async with busy.busy(served.url, malice=True):
-        await until(lambda: len(served.gateway.timelines) > 20, 10)
+        await until(lambda: len(served.gateway.timelines) > 20)
         yield served
 
 
