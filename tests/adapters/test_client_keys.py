@@ -1,12 +1,16 @@
 """Client keys in the store, on every kind of database."""
 
 import asyncio
+from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from attrs import evolve
+from sqlalchemy import Connection
+from sqlalchemy.util import await_only
 
 from lb.adapters.stores.client_keys import ClientKeys
 from lb.config import Config
@@ -14,6 +18,7 @@ from lb.core.errors import Problem
 from lb.core.keyring import Record
 from lb.proxy.keys import MOST_TRIES, Keys, keys_in
 from tests import databases
+from tests.clients import WITHIN_S
 
 NOW = 1_760_000_000.0
 
@@ -92,6 +97,38 @@ async def test_a_revision_grows_though_the_clock_of_who_writes_is_behind(
     assert await kept.put(evolve(seen, disabled=True))
     assert await kept.revision() > before
     await store.close()
+
+
+async def test_who_follows_misses_no_change_that_is_committed_after_a_later_one(
+    tmp_path: Path,
+) -> None:
+    async with databases.schema() as url:
+        stores = [databases.opened(url, tmp_path) for _ in range(2)]
+        slow, quick = map(ClientKeys, stores)
+        for name in ("alice", "bob"):
+            await quick.put(Record(name, name.encode(), "sk-lb-1"))
+        alice, bob = await quick.load()
+        written, go = asyncio.Event(), asyncio.Event()
+        run = stores[0].run
+
+        async def until_told() -> None:
+            written.set()
+            await go.wait()
+
+        async def held(work: Callable[[Connection], Any]) -> Any:
+            return await run(lambda connection: (work(connection), await_only(until_told()))[0])
+
+        stores[0].run = held  # type: ignore[method-assign]
+        revoking = asyncio.create_task(slow.put(evolve(alice, disabled=True)))
+        await asyncio.wait_for(written.wait(), WITHIN_S)
+        planning = asyncio.create_task(quick.put(evolve(bob, plan="team")))
+        await asyncio.wait([planning], timeout=0.3)  # unless it waits its turn, it is through
+        seen = await quick.revision()
+        go.set()
+        assert all(await asyncio.gather(revoking, planning))
+        assert await quick.revision() != seen, "that alice's key opens no longer is never heard of"
+        for store in stores:
+            await store.close()
 
 
 async def test_of_two_servers_that_make_a_key_of_one_name_one_does(

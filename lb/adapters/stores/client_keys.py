@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 from attrs import frozen
-from sqlalchemy import Connection, delete, func, select, update
+from sqlalchemy import Connection, delete, func, select, text, update
 
 from lb.adapters.stores import Store
 from lb.adapters.stores.tables import client_keys, insert
@@ -51,7 +51,13 @@ def _load(connection: Connection) -> list[Record]:
 
 
 def _put(connection: Connection, record: Record) -> bool:
-    """``changed_at`` says which one it was made of; it grows even where clocks differ."""
+    """``changed_at`` says which one it was made of; it grows even where clocks differ.
+
+    One writes after the other, as everywhere in SQLite: who follows would miss a change that is
+    committed after a later one, and a key that was revoked would go on opening there.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.execute(text(f"LOCK TABLE {client_keys.name} IN SHARE ROW EXCLUSIVE MODE"))
     row = {
         "name": record.name,
         "digest": record.digest,
