@@ -6,7 +6,7 @@ So each read of lb's is just what a test wrote, and it is certain which way it t
 import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 import pytest
@@ -34,7 +34,7 @@ class Lockstep:
     served: Served
     upstream: asyncio.StreamWriter
     client: asyncio.StreamReader
-    leave: Callable[[], None]
+    link: asyncio.Transport  # the client's
 
     async def says(self, data: bytes, *, expected: bytes) -> None:
         """The upstream writes ``data``, and the client gets what was ``expected``."""
@@ -80,7 +80,7 @@ async def lockstep(proxy: Proxy) -> AsyncIterator[Stepping]:
         ours.write(post(json.dumps(asking(stream=True)).encode()))
         writer = await asyncio.wait_for(met.get(), WITHIN_S)
         writer.write(head(200, SSE))
-        stepping = Lockstep(served, writer, reader, ours.transport.abort)
+        stepping = Lockstep(served, writer, reader, cast("asyncio.Transport", ours.transport))
         writer.write(chunk(b"".join(FRAMES[:BEGUN])))
         await asyncio.wait_for(reader.readuntil(FRAMES[BEGUN - 1] + b"\r\n"), WITHIN_S)
         assert stepping.splice is not None
@@ -180,7 +180,7 @@ async def test_what_went_through_before_the_client_left_is_booked(lockstep: Step
     line.served.gateway.dispatch.books.note = lambda *facts: heard.extend(facts)
     for each in DELTAS:
         await line.says(chunk(each), expected=chunk(each))
-    line.leave()
+    line.link.abort()
     await until(lambda: [fact for fact in heard if isinstance(fact, Settled)])
     (settled,) = (fact for fact in heard if isinstance(fact, Settled))
     assert (settled.outcome, settled.tokens.source) == ("client_gone", "estimated")
@@ -206,8 +206,7 @@ async def test_a_client_that_does_not_read_holds_up_what_goes_through(lockstep: 
     line = await lockstep()
     (delivery,) = line.served.gateway.deliveries
     wire = delivery.opened.answer.wire
-    transport = line.client._transport  # type: ignore[attr-defined]
-    transport.pause_reading()
+    line.link.pause_reading()
     big = b'event: response.output_text.delta\ndata: {"delta":"' + b"x" * 60_000 + b'"}\n\n'
     sent = 0
     while not wire._held:
@@ -215,7 +214,7 @@ async def test_a_client_that_does_not_read_holds_up_what_goes_through(lockstep: 
         sent += 1
         assert sent < 1000, "it never stops"
     assert line.splice is not None, "all went through"
-    transport.resume_reading()
+    line.link.resume_reading()
     await until(lambda: not wire._held)
     for _ in range(sent):
         assert await asyncio.wait_for(line.client.readuntil(big + b"\r\n"), WITHIN_S)

@@ -155,7 +155,7 @@ class Splice:
         self._deltas += data.count(DELTA)
         self._last = data
         self._pulse.wrote_at = self._read_at = self._loop.time()
-        if self._protocol._paused:  # noqa: SLF001  # as ``writing_paused`` says, one call less
+        if self._protocol.writing_paused:
             self._pause()
         return True
 
